@@ -1,0 +1,1 @@
+"""Two-way connectors between business systems, crash-safe and explainable."""

@@ -1,0 +1,315 @@
+"""Every error Isthmus raises, in one place, sorted by what happens next.
+
+* IsthmusError
+  * ConfigurationError
+    * SettingsError
+    * SecretError
+    * SchemaError
+    * PluginError
+    * ComponentDefinitionError
+    * NoComponentError
+    * SeveralComponentError
+    * ListenerError
+    * BackendError
+      * CredentialsError
+  * FailError
+    * UnknownModelError
+    * UnknownFieldError
+    * DomainError
+    * RecordValueError
+    * MissingRecordError
+    * TransactionError
+      * OutsideError
+      * ReadonlyError
+      * PendingWriteError
+    * PhaseError
+    * NotGathered
+    * JobDefinitionError
+    * JobArgumentError
+    * JobStateError
+    * MaxRetriesError
+  * RetryableJobError
+    * NetworkRetryableError
+    * RateLimitedError
+    * DatabaseBusyError
+    * RecordLockedError
+    * LeaseLostError
+    * UnknownOutcomeError
+    * NoExternalId
+  * ParkError
+    * MappingError
+    * InvalidDataError
+    * IDMissingInBackend
+    * ManyIDSInBackend
+    * AmbiguousOutcomeError
+  * SkipRecord
+
+The first level says what the program does next: *ConfigurationError* stops it
+(a person must change something), *FailError* fails the job, *RetryableJobError* runs it again
+later, *ParkError* puts this one record into the inbox while the rest goes on,
+*SkipRecord* drops this one record and goes on.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Say which of the *known* names a misspelt one may have meant.
+
+    Args:
+        name: The name that was not found.
+        known: The names that exist.
+
+    Returns:
+        A clause that starts with "; ", ready to be put behind a message.
+
+    >>> near("nmae", ["name", "state"])
+    "; did you mean 'name'?"
+    >>> near("zzz", ["name", "state"])
+    "; known are ['name', 'state']"
+    """
+    names = sorted(set(known))
+    close = get_close_matches(name, names, n=3)
+    if close:
+        return "; did you mean " + " or ".join(repr(c) for c in close) + "?"
+    shown = names[:12]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return f"; known are {shown}{more}"
+
+
+class IsthmusError(Exception):
+    """The root: catch it to catch everything that Isthmus raises on purpose.
+
+    Attributes:
+        exit_code: What the ``isthmus`` program exits with when this ends it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+
+# --- stop ------------------------------------------------------------------------------
+
+
+class ConfigurationError(IsthmusError):
+    """Something a person set up is wrong: nothing is retried, nothing is lost."""
+
+    exit_code = 3
+
+
+class SettingsError(ConfigurationError):
+    """A setting is missing or malformed; the message names it and where it was read."""
+
+
+class SecretError(ConfigurationError):
+    """A key file or a referenced secret is missing, unreadable or does not fit."""
+
+
+class SchemaError(ConfigurationError):
+    """The database's revision and this program do not fit; the message has the command."""
+
+
+class PluginError(ConfigurationError):
+    """A connector plugin cannot be imported, is unknown or is not enabled."""
+
+
+class ComponentDefinitionError(ConfigurationError):
+    """A component is declared in a way that cannot work; names it and its module."""
+
+
+class NoComponentError(ConfigurationError):
+    """No component answers a lookup; says what exists and what excluded the near misses."""
+
+
+class SeveralComponentError(ConfigurationError):
+    """Several components answer a lookup equally well; names them and their modules."""
+
+
+class ListenerError(ConfigurationError):
+    """A listener asks for what the store of its model cannot give."""
+
+
+class BackendError(ConfigurationError):
+    """A backend is unknown, disabled, unreachable by its location, or badly set up."""
+
+
+class CredentialsError(BackendError):
+    """The other system refuses our credentials or our right to do this."""
+
+
+# --- fail ------------------------------------------------------------------------------
+
+
+class FailError(IsthmusError):
+    """The job or command fails; repeating it unchanged would fail again."""
+
+
+class UnknownModelError(FailError):
+    """A model name that no store serves.
+
+    Attributes:
+        model: The name that was asked for.
+    """
+
+    def __init__(self, model: str, known: Iterable[str]) -> None:
+        self.model = model
+        super().__init__(f"unknown model {model!r}{near(model, known)}")
+
+
+class UnknownFieldError(FailError):
+    """A field name that a model does not have.
+
+    Attributes:
+        model: The model that was asked.
+        field: The name that was not found.
+    """
+
+    def __init__(self, model: str, field: str, known: Iterable[str]) -> None:
+        self.model = model
+        self.field = field
+        super().__init__(f"model {model!r} has no field {field!r}{near(field, known)}")
+
+
+class DomainError(FailError):
+    """A search domain that is malformed; the message shows the part that is wrong."""
+
+
+class RecordValueError(FailError):
+    """A value that a field cannot hold; names the model and the field."""
+
+
+class MissingRecordError(FailError):
+    """A record of ours that does not exist (any more)."""
+
+
+class TransactionError(FailError):
+    """Something that the state of the transaction does not allow."""
+
+
+class OutsideError(TransactionError):
+    """``env.outside()`` where it cannot be: says where the env is."""
+
+
+class ReadonlyError(TransactionError):
+    """A write in a readonly env."""
+
+
+class PendingWriteError(TransactionError):
+    """An external call while a transaction has written; names the write."""
+
+
+class PhaseError(FailError):
+    """A synchroniser step did what belongs to another phase; names both."""
+
+
+class NotGathered(FailError):
+    """A remote read during decide of something that gather did not bring.
+
+    The synchroniser gathers it and decides again; it is seen only when that does not help.
+    """
+
+
+class JobDefinitionError(FailError):
+    """A method that cannot be delayed or run as a job; names model and method."""
+
+
+class JobArgumentError(FailError):
+    """A job argument that is not JSON; names the argument."""
+
+
+class JobStateError(FailError):
+    """A transition that a job's state does not allow; names the job and both states."""
+
+
+class MaxRetriesError(FailError):
+    """A job was retried as often as it may be; the cause is the last failure."""
+
+
+# --- retry -----------------------------------------------------------------------------
+
+
+class RetryableJobError(IsthmusError):
+    """The same thing may work later.
+
+    Attributes:
+        retry_in: How long to wait; None lets the job's retry pattern decide.
+        ignore_retry: True when this does not count against ``max_retries``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_in: timedelta | None = None,
+        ignore_retry: bool = False,
+    ) -> None:
+        self.retry_in = retry_in
+        self.ignore_retry = ignore_retry
+        super().__init__(message)
+
+
+class NetworkRetryableError(RetryableJobError):
+    """The other system could not be reached or asked to try later; nothing was written."""
+
+
+class RateLimitedError(RetryableJobError):
+    """The other system, or our own limiter, says: slower. Nothing was written."""
+
+
+class DatabaseBusyError(RetryableJobError):
+    """Our own database refused for concurrency (locked, deadlock, serialisation)."""
+
+
+class RecordLockedError(RetryableJobError):
+    """Another process synchronises this record now; costs no retry."""
+
+    def __init__(self, message: str, *, retry_in: timedelta | None = None) -> None:
+        super().__init__(message, retry_in=retry_in, ignore_retry=True)
+
+
+class LeaseLostError(RetryableJobError):
+    """A lease ran out before the write it protects; nothing was written."""
+
+
+class UnknownOutcomeError(RetryableJobError):
+    """A write was sent and no answer came: it may or may not have taken effect."""
+
+
+class NoExternalId(RetryableJobError):
+    """A record must be exported first, it has no external ID yet."""
+
+
+# --- park ------------------------------------------------------------------------------
+
+
+class ParkError(IsthmusError):
+    """This record needs a person; it goes into the inbox with its payload."""
+
+
+class MappingError(ParkError):
+    """A record cannot be translated; names the mapper, the field and the value's type."""
+
+
+class InvalidDataError(ParkError):
+    """Data that one side refuses, or that is not what was promised."""
+
+
+class IDMissingInBackend(ParkError):
+    """The external record does not exist (any more)."""
+
+
+class ManyIDSInBackend(ParkError):
+    """Several external records where one was expected."""
+
+
+class AmbiguousOutcomeError(ParkError):
+    """A write of unknown outcome that only a person can settle."""
+
+
+# --- skip ------------------------------------------------------------------------------
+
+
+class SkipRecord(IsthmusError):  # noqa: N818 - a signal, not an error
+    """Raised by a synchroniser step: leave this one record alone, say why, go on."""
