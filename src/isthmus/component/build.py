@@ -1,0 +1,374 @@
+"""How declared classes become the built classes of one registry.
+
+Per name one class is made: ``(extensions, newest first ..., the original, built parents ...)``. C3 puts
+a built parent between a child's own class and the parent's declared class, so that zero-argument
+``super()`` reaches extensions while ``isinstance(x, Declared)`` holds; no declared class is changed.
+"""
+
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from isthmus.component.root import (
+    ComponentRoot,
+    in_or_below,
+    is_built,
+    is_declared,
+    logger,
+    where,
+)
+from isthmus.errors import ComponentDefinitionError, near
+
+BASE = "base"
+ComponentClass = type[ComponentRoot]
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What one declared class says of its component.
+
+    Attributes:
+        cls: The declared class.
+        name: The component's name.
+        extends: True when the class extends the component of that name in place.
+        inherits: Names of the other components it inherits, by ``_inherit``.
+        abstract: Whether it declares an abstract component.
+    """
+
+    cls: ComponentClass
+    name: str
+    extends: bool
+    inherits: tuple[str, ...]
+    abstract: bool
+
+
+@dataclass(slots=True)
+class Draft:
+    """All that the declared classes say of one component.
+
+    Attributes:
+        original: The class that declares it.
+        extensions: Those that extend it in place, oldest first.
+        parents: Names of the components it inherits, without "base".
+    """
+
+    original: Declaration
+    extensions: list[Declaration] = field(default_factory=list)
+    parents: list[str] = field(default_factory=list)
+
+
+def read_declaration(cls: ComponentClass) -> Declaration:
+    """Read what *cls* declares.
+
+    Raises:
+        ComponentDefinitionError: When ``_name`` or ``_inherit`` is of a wrong type, or ``_inherit`` has
+            several names and there is no ``_name``.
+    """
+    name = cls.__dict__.get("_name")
+    if name is not None and not (isinstance(name, str) and name):
+        raise ComponentDefinitionError(f"{where(cls)}: _name must be a text, not {name!r}")
+    inherit = as_names(cls, "_inherit", cls.__dict__.get("_inherit")) or ()
+    if name is None:
+        if len(inherit) > 1:
+            raise ComponentDefinitionError(
+                f"{where(cls)} has several _inherit ({', '.join(inherit)}) and no _name: give it a _name of "
+                f"its own for a new component, or that of one of them to extend that one"
+            )
+        name = inherit[0] if inherit else where(cls)
+    others = tuple(parent for parent in inherit if parent != name)
+    return Declaration(cls, name, name in inherit, others, _says_abstract(cls))
+
+
+def as_names(cls: type, attribute: str, value: object) -> tuple[str, ...] | None:
+    """Read an attribute that holds one name or several; None when it holds none.
+
+    Raises:
+        ComponentDefinitionError: When it holds anything else; names class and attribute.
+
+    >>> as_names(int, "_apply_on", ["sale.order", "sale.line"])
+    ('sale.order', 'sale.line')
+    """
+    if value is None:
+        return None
+    names = (value,) if isinstance(value, str) else value
+    if not isinstance(names, Iterable):
+        raise ComponentDefinitionError(f"{where(cls)}: {attribute} must be a name or several, not {value!r}")
+    found = tuple(names)
+    if not all(isinstance(name, str) and name for name in found):
+        raise ComponentDefinitionError(f"{where(cls)}: {attribute} must be a name or several, not {value!r}")
+    return found
+
+
+def build_classes(
+    classes: Iterable[ComponentClass], *, disabled: Sequence[str] = ()
+) -> tuple[dict[str, ComponentClass], dict[ComponentClass, str]]:
+    """Build one class per component name.
+
+    Args:
+        classes: The declared classes; their Python ancestors among components belong to them.
+        disabled: Modules of disabled plugins: what is in or below them does not exist, and takes its
+            Python children and extensions with it.
+
+    Returns:
+        The built classes by name, in the order in which the components were declared, and the
+        component name of each declared class that is part of them.
+
+    Raises:
+        ComponentDefinitionError: In each case in which the declarations do not fit together.
+    """  # noqa: DOC502 - raised by the steps below
+    kept, dropped = _without_disabled(_with_ancestors(classes), disabled)
+    declarations = {cls: read_declaration(cls) for cls in kept}
+    drafts = _draft(declarations, dropped)
+    built: dict[str, ComponentClass] = {}
+    for name in drafts:
+        _build(name, drafts, built, ())
+    for cls in built.values():
+        cls._complete_component_build()
+    return {name: built[name] for name in drafts}, {cls: d.name for cls, d in declarations.items()}
+
+
+def _says_abstract(cls: type) -> bool:
+    said = cls.__dict__.get("_abstract")
+    return bool(_base_abstract(cls)) if said is None else bool(said)
+
+
+def _base_abstract(cls: type) -> bool | None:
+    """Tell what the first unregistered direct base (AbstractComponent, Component) says; None without one."""
+    for base in cls.__bases__:
+        if issubclass(base, ComponentRoot) and not is_declared(base):
+            return _says_abstract(base)
+    return None
+
+
+def _with_ancestors(classes: Iterable[ComponentClass]) -> list[ComponentClass]:
+    """Put the component classes that a class subclasses before it, each class once.
+
+    Raises:
+        ComponentDefinitionError: When a class is not a declared one, or subclasses a built one.
+    """
+    found: dict[ComponentClass, None] = {}
+    for cls in classes:
+        if is_built(cls) or not is_declared(cls):
+            raise ComponentDefinitionError(f"{where(cls)} is no declared component class")
+        for ancestor in reversed(cls.__mro__):
+            if is_declared(ancestor):
+                found.setdefault(ancestor)
+            elif is_built(ancestor):
+                raise ComponentDefinitionError(
+                    f"{where(cls)} subclasses a class that a registry has built ({where(ancestor)}); "
+                    f"subclass the declared class or use _inherit"
+                )
+    return list(found)
+
+
+def _without_disabled(
+    classes: list[ComponentClass], disabled: Sequence[str]
+) -> tuple[list[ComponentClass], list[ComponentClass]]:
+    kept, dropped, taken = [], [], []
+    for cls in classes:
+        causes = [c for c in cls.__mro__ if is_declared(c) and in_or_below(c.__module__, disabled)]
+        if not causes:
+            kept.append(cls)
+            continue
+        dropped.append(cls)
+        if not in_or_below(cls.__module__, disabled):
+            taken.append(f"{where(cls)} (subclass of {where(causes[0])})")
+    if taken:
+        logger.warning("left out because they subclass components of disabled plugins: %s", ", ".join(taken))
+    return kept, dropped
+
+
+def _draft(
+    declarations: dict[ComponentClass, Declaration], dropped: list[ComponentClass]
+) -> dict[str, Draft]:
+    """Group the declarations by name and settle who inherits whom.
+
+    Raises:
+        ComponentDefinitionError: When a name is declared twice or unknown.
+    """
+    drafts: dict[str, Draft] = {}
+    for said in declarations.values():
+        if said.extends:
+            continue
+        if said.name in drafts:
+            raise ComponentDefinitionError(_used_twice(drafts[said.name].original, said))
+        drafts[said.name] = Draft(said)
+    for said in declarations.values():
+        if not said.extends:
+            continue
+        if said.name not in drafts:
+            raise ComponentDefinitionError(_unknown(said, said.name, "extends", drafts, dropped))
+        _check_extension(drafts[said.name].original, said)
+        drafts[said.name].extensions.append(said)
+    for draft in drafts.values():
+        names = [declarations[base].name for base in _python_bases(draft.original.cls)]
+        names += draft.original.inherits
+        for said in draft.extensions:
+            names += said.inherits
+        draft.parents = [name for name in dict.fromkeys(names) if name != BASE]
+        for said in (draft.original, *draft.extensions):
+            for name in said.inherits:
+                if name not in drafts:
+                    raise ComponentDefinitionError(_unknown(said, name, "inherits", drafts, dropped))
+    for draft in drafts.values():
+        for said in draft.extensions:
+            _check_python_bases(said, draft, drafts, declarations)
+    return drafts
+
+
+def _python_bases(cls: type) -> Iterator[ComponentClass]:
+    """Yield the component classes that *cls* subclasses directly, looking through unregistered ones."""
+    for base in cls.__bases__:
+        if is_declared(base):
+            yield base
+        elif issubclass(base, ComponentRoot):
+            yield from _python_bases(base)
+
+
+def _used_twice(first: Declaration, second: Declaration) -> str:
+    if where(first.cls) == where(second.cls):
+        return (
+            f"{where(first.cls)} was declared again, but another class still subclasses its earlier "
+            f"declaration; declare (import, run) that one again, too"
+        )
+    return (
+        f"component {second.name!r} is declared twice: by {where(first.cls)} and by {where(second.cls)}; "
+        f"to extend the first, the second needs _inherit = {second.name!r}, else another _name"
+    )
+
+
+def _unknown(
+    said: Declaration, name: str, verb: str, drafts: dict[str, Draft], dropped: list[ComponentClass]
+) -> str:
+    for cls in dropped:
+        lost = read_declaration(cls)
+        if lost.name == name and not lost.extends:
+            return (
+                f"{where(said.cls)} {verb} {name!r}, which is gone with a disabled plugin ({where(cls)}); "
+                f"enable that plugin, or disable this one"
+            )
+    return f"{where(said.cls)} {verb} unknown component {name!r}{near(name, drafts)}"
+
+
+def _check_extension(original: Declaration, said: Declaration) -> None:
+    concrete = said.cls.__dict__.get("_abstract", _base_abstract(said.cls))
+    if original.abstract and concrete is False:
+        raise ComponentDefinitionError(
+            f"{where(said.cls)} would make the abstract component {said.name!r} ({where(original.cls)}) "
+            f"concrete: derive it from AbstractComponent, or give it a _name of its own"
+        )
+    version = said.cls.__dict__.get("_version")
+    if version is not None and version != original.cls._version:
+        raise ComponentDefinitionError(
+            f"{where(said.cls)} extends {said.name!r} in place, so its _version = {version!r} would take "
+            f"that component from all other versions: give it a _name of its own"
+        )
+
+
+def _check_python_bases(
+    said: Declaration, draft: Draft, drafts: dict[str, Draft], declarations: dict[ComponentClass, Declaration]
+) -> None:
+    """Allow an extension to subclass only what its component is made of.
+
+    Raises:
+        ComponentDefinitionError: When it subclasses another component.
+    """
+    for base in _python_bases(said.cls):
+        name = declarations[base].name
+        if name in {said.name, BASE} or name in _ancestors(draft, drafts):
+            continue
+        if said.name in _ancestors(drafts[name], drafts):
+            raise ComponentDefinitionError(
+                f"{where(said.cls)} extends {said.name!r} in place, but subclasses {where(base)}, "
+                f"a component that inherits {said.name!r}: that is a cycle"
+            )
+        raise ComponentDefinitionError(
+            f"{where(said.cls)} extends {said.name!r} in place, but subclasses {where(base)} "
+            f"of another component; write _name = {said.name!r} and "
+            f"_inherit = [{said.name!r}, {name!r}] to add that one to it"
+        )
+
+
+def _ancestors(draft: Draft, drafts: dict[str, Draft]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(draft.parents)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += drafts[name].parents
+    return found
+
+
+def _build(
+    name: str, drafts: dict[str, Draft], built: dict[str, ComponentClass], path: tuple[str, ...]
+) -> ComponentClass:
+    if name in built:
+        return built[name]
+    if name in path:
+        circle = (*path[path.index(name) :], name)
+        steps = " inherits ".join(f"{step!r} ({where(drafts[step].original.cls)})" for step in circle)
+        raise ComponentDefinitionError(f"components inherit each other in a circle: {steps}")
+    draft = drafts[name]
+    parents = [_build(parent, drafts, built, (*path, name)) for parent in draft.parents]
+    if name != BASE:
+        parents.append(_build(BASE, drafts, built, (*path, name)))
+    # A parent that another one already inherits would only make C3 fail when written before it.
+    needed = [p for p in parents if not any(q is not p and issubclass(q, p) for q in parents)]
+    _check_parents(draft, needed)
+    built[name] = _make(draft, needed)
+    return built[name]
+
+
+def _check_parents(draft: Draft, parents: list[ComponentClass]) -> None:
+    for parent in parents:
+        if draft.original.abstract and not parent._abstract:
+            raise ComponentDefinitionError(
+                f"abstract component {draft.original.name!r} ({where(draft.original.cls)}) cannot inherit "
+                f"from {parent._name!r} ({where(parent)}), which is not abstract"
+            )
+
+
+def _make(draft: Draft, parents: list[ComponentClass]) -> ComponentClass:
+    original = draft.original.cls
+    bases = (*(said.cls for said in reversed(draft.extensions)), original, *parents)
+
+    def fill(namespace: dict[str, Any]) -> None:
+        namespace.update(
+            _built=True,
+            _name=draft.original.name,
+            _abstract=draft.original.abstract,
+            __module__=original.__module__,
+            __qualname__=original.__qualname__,
+            __doc__=original.__doc__,
+        )
+
+    try:
+        made: ComponentClass = types.new_class(original.__name__, bases, exec_body=fill)
+    except TypeError as exc:
+        raise ComponentDefinitionError(
+            f"component {draft.original.name!r} cannot be put together from "
+            f"{', '.join(where(base) for base in bases)}: they inherit common classes in contradicting "
+            f"orders, or are of different kinds ({exc})"
+        ) from exc
+    made.apply_on_models = _models_of(made)
+    return made
+
+
+def _models_of(made: ComponentClass) -> tuple[str, ...] | None:
+    """Read the models from the most derived class that says any, in either spelling.
+
+    Raises:
+        ComponentDefinitionError: When one class uses both spellings, or a wrong type.
+    """
+    for cls in made.__mro__:
+        said = [name for name in ("_apply_on", "_model_name") if name in cls.__dict__]
+        if cls is ComponentRoot or not said:
+            continue
+        if len(said) > 1:
+            raise ComponentDefinitionError(
+                f"{where(cls)} has both _apply_on and _model_name, its older spelling: keep _apply_on"
+            )
+        return as_names(cls, said[0], cls.__dict__[said[0]])
+    return None
