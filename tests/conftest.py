@@ -1,0 +1,26 @@
+"""Fixtures for every test: real databases of both kinds."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from isthmus.testing.databases import KINDS, Databases, Kind
+
+
+@pytest.fixture(scope="session")
+def databases(isthmus_databases: Databases) -> Databases:
+    """Makes databases of both kinds."""
+    return isthmus_databases
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> Kind:
+    """Runs the test once for each kind of database."""
+    return request.param
+
+
+@pytest.fixture
+def database_url(databases: Databases, database_kind: Kind) -> Iterator[str]:
+    """An empty database, once of each kind."""
+    with databases.fresh(database_kind) as url:
+        yield url
