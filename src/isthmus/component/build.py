@@ -360,7 +360,7 @@ def _models_of(made: ComponentClass) -> tuple[str, ...] | None:
     """Read the models from the most derived class that says any, in either spelling.
 
     Raises:
-        ComponentDefinitionError: When one class uses both spellings, or a wrong type.
+        ComponentDefinitionError: When one class uses both spellings, or says no model at all.
     """
     for cls in made.__mro__:
         said = [name for name in ("_apply_on", "_model_name") if name in cls.__dict__]
@@ -370,5 +370,10 @@ def _models_of(made: ComponentClass) -> tuple[str, ...] | None:
             raise ComponentDefinitionError(
                 f"{where(cls)} has both _apply_on and _model_name, its older spelling: keep _apply_on"
             )
-        return as_names(cls, said[0], cls.__dict__[said[0]])
+        models = as_names(cls, said[0], cls.__dict__[said[0]])
+        if models == ():
+            raise ComponentDefinitionError(
+                f"{where(cls)}: {said[0]} is empty; None says that it is for any model"
+            )
+        return models
     return None

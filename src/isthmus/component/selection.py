@@ -1,7 +1,7 @@
 """Which component answers a lookup: what fits one place, and the most specific of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from isthmus.component.root import ComponentRoot, where
@@ -116,12 +116,7 @@ class Shelf:
         if not best:
             raise NoComponentError(self._explain_none(usage, vetoed))
         if len(best) > 1:
-            raise SeveralComponentError(
-                f"several components with {_asked(usage)} for {self.place} are equally specific: "
-                + ", ".join(f"{cls._name!r} ({where(cls)})" for cls in best)
-                + "; narrow one by _collection, _apply_on, _version or _component_match, or ask for all by "
-                "many_components()"
-            )
+            raise SeveralComponentError(self._explain_several(usage, best))
         if settled:
             self.answers[usage] = best[0]
         return best[0]
@@ -148,7 +143,7 @@ class Shelf:
             return cls
         hint = ""
         models = cls.apply_on_models
-        if not cls._abstract and models and self.place.model_name not in models:
+        if models and replace(self.place, model_name=models[0]).exclusion(cls) is None:
             hint = f"; try component_by_name({name!r}, model_name={models[0]!r})"
         raise NoComponentError(f"component {name!r} ({where(cls)}) {reason}; this is {self.place}{hint}")
 
@@ -174,6 +169,20 @@ class Shelf:
         if not built._abstract:
             return ((built, may_veto(built)),) if self.place.exclusion(built) is None else ()
         return tuple(item for item in self.fitting(None) if issubclass(item[0], built))
+
+    def _explain_several(self, usage: str | type | None, best: list[ComponentClass]) -> str:
+        shown = ", ".join(f"{cls._name!r} ({where(cls)})" for cls in best[:_SHOWN])
+        more = f" and {len(best) - _SHOWN} more" if len(best) > _SHOWN else ""
+        child = next((c for c in best if any(p is not c and issubclass(c, p) for p in best)), None)
+        remedy = (
+            "narrow one by _collection, _apply_on, _version or _component_match, or ask for all by "
+            "many_components()"
+            if child is None
+            else f"{child._name!r} inherits another of them: to replace that one, extend it in place by "
+            f"_inherit alone"
+        )
+        message = f"several components with {_asked(usage)} for {self.place} are equally specific"
+        return f"{message}: {shown}{more}; {remedy}"
 
     def _explain_none(self, usage: str | type | None, vetoed: list[ComponentClass]) -> str:
         message = f"no component with {_asked(usage)} for {self.place}"

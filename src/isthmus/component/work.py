@@ -1,13 +1,12 @@
 """The work context: what a component works with, and where it finds other components."""
 
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Protocol, Self, TypeVar, overload
 
 from isthmus.component.registry import ComponentRegistry
 from isthmus.component.root import ComponentRoot
 from isthmus.errors import ConfigurationError
 
 C = TypeVar("C", bound=ComponentRoot)
-W = TypeVar("W", bound="WorkContext")
 
 
 class Collection(Protocol):
@@ -17,7 +16,8 @@ class Collection(Protocol):
     such as ``("1.7-acme", "1.7")``; without it, or empty, it has no version.
     """
 
-    _name: str
+    @property
+    def _name(self) -> str: ...
 
     @property
     def env(self) -> Any:
@@ -44,6 +44,10 @@ class WorkContext:
         env: The collection's env, or the given one.
         model_name: The model worked on. None: none in particular.
         registry: Where components are looked up: the given one, or ``env.components``.
+
+    Raises:
+        ConfigurationError: When there is neither collection nor env, when they do not belong together,
+            or when an extra has a name of the work context's own.
     """
 
     __slots__ = (
@@ -84,6 +88,11 @@ class WorkContext:
         self.registry = env.components if registry is None else registry
         self._settle(model_name, collection)
         if kwargs:
+            taken = _OWN.intersection(kwargs)
+            if taken:
+                raise ConfigurationError(
+                    f"extras of a work context cannot be called {', '.join(sorted(taken))}"
+                )
             self.__dict__.update(kwargs)
 
     def _settle(self, model_name: str | None, collection: Collection | None) -> None:
@@ -125,8 +134,8 @@ class WorkContext:
         return self._model
 
     def work_on(
-        self: W, model_name: str | NamedModel | None = None, collection: Collection | None = None
-    ) -> W:
+        self, model_name: str | NamedModel | None = None, collection: Collection | None = None
+    ) -> Self:
         """Make the same work context for another model or collection, with all extras.
 
         Args:
@@ -217,6 +226,9 @@ class WorkContext:
 
     def __repr__(self) -> str:
         return f"<WorkContext {self._shelf.place}>"
+
+
+_OWN = frozenset(dir(WorkContext))
 
 
 def _name_of(model: str | NamedModel) -> str:
