@@ -48,12 +48,8 @@ types: $(VENV)/.installed-dev  ## mypy, strict
 layers: $(VENV)/.installed-dev  ## who may import whom (import-linter)
 	@$(BIN)/lint-imports
 
-lock:  ## renew requirements/constraints.txt with the newest versions that fit pyproject.toml
-	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
-	"$(PYTHON)" -m venv "$$fresh/venv"; \
-	"$$fresh/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input -e '.[dev]'; \
-	{ head -n 1 $(CONSTRAINTS); "$$fresh/venv/bin/python" -m pip freeze --exclude-editable; } > "$$fresh/constraints.txt"; \
-	cat "$$fresh/constraints.txt" > $(CONSTRAINTS)
+lock: $(VENV)/.python  ## renew requirements/constraints.txt with the newest versions that fit pyproject.toml
+	@$(BIN)/python requirements/lock.py
 
 clean:  ## remove the virtual environment and every cache
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build .coverage htmlcov

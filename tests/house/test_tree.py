@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
@@ -113,3 +115,20 @@ def test_the_lock_names_versions_and_no_place() -> None:
     other = [line for line in lines if not re.fullmatch(r"#.*|[\w.-]+==[\w.+!]+", line)]
 
     assert other == []
+
+
+def test_the_lock_fits_the_oldest_python() -> None:
+    """
+    Every pinned version is the one installed here, and none refuses the first Python that we support.
+    """
+    lines = (ROOT / "requirements/constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    installed = {name: importlib.metadata.metadata(name) for name in pins}
+
+    other = {name: installed[name]["Version"] for name in pins if installed[name]["Version"] != pins[name]}
+    refusing = [
+        name for name in pins if not SpecifierSet(installed[name]["Requires-Python"] or "").contains("3.11.0")
+    ]
+
+    assert other == {}
+    assert refusing == []
