@@ -1,0 +1,159 @@
+"""Webhook deliveries: signed, from a thread of their own, to loopback addresses only."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import queue
+import threading
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from isthmus.simulators.trello.entities import Action, Json
+from isthmus.simulators.trello.refusals import RefusedError
+from isthmus.simulators.trello.views import ACTION, BOARD, BOARD_DEFAULT, CARD, LIST, MEMBER, WEBHOOK, show
+from isthmus.simulators.trello.world import World
+
+RETRY_AFTER_S = (0.05, 0.1, 0.2)
+"""Pauses before a delivery is tried again; the real server waits 30, 60 and 120 s."""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def signature(secret: str, body: bytes, callback_url: str) -> str:
+    """Sign a delivery: base64 of HMAC-SHA1 over the body and the URL as registered.
+
+    >>> signature("secret", b"{}", "http://127.0.0.1/hook")
+    'bLoGMADPbI8k8AgHPQ4K3YdYeQE='
+    """
+    digest = hmac.new(secret.encode(), body + callback_url.encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
+
+
+def check_callback(url: str) -> None:
+    """Ask a callback address, by HEAD, whether it is willing; only 200 will do.
+
+    Raises:
+        RefusedError: When it is not on loopback or does not answer 200.
+    """
+    try:
+        status = _send("HEAD", url, b"", {})
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise RefusedError(400, f"URL ({url}) did not return 200 status code, got {error}") from None
+    if status != 200:
+        raise RefusedError(400, f"URL ({url}) did not return 200 status code, got {status}")
+
+
+def _send(method: str, url: str, body: bytes, headers: dict[str, str]) -> int:
+    parts: SplitResult = urlsplit(url)
+    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+        raise ValueError("an address that is not on this machine (http, loopback)")
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=5)
+    try:
+        target = parts.path or "/"
+        connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Delivery:
+    webhook_id: str
+    url: str
+    body: bytes
+
+
+class WebhookSender:
+    """Watches the world's actions and posts them to whoever subscribed."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._queue: queue.Queue[_Delivery | None] = queue.Queue()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._idle = threading.Condition()
+        self._open = 0
+        world.watchers.append(self._notice)
+
+    def stop(self) -> None:
+        """Give up what is not delivered yet and end the thread."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join(timeout=10)
+            self._thread = None
+
+    def wait_until_idle(self, timeout_s: float = 10) -> bool:
+        """Wait until everything that happened so far is delivered or given up."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._open == 0, timeout_s)
+
+    def _notice(self, action: Action) -> None:
+        concerned = {action.board_id, action.card_id, action.member_id, *action.list_ids}
+        for hook in self._world.webhooks.values():
+            if hook.active and hook.model_id in concerned:
+                body = {
+                    "action": show(ACTION, self._world, action),
+                    "model": self._model(hook.model_id),
+                    "webhook": show(WEBHOOK, self._world, hook),
+                }
+                delivery = _Delivery(
+                    webhook_id=hook.id, url=hook.callback_url, body=json.dumps(body).encode()
+                )
+                self._put(delivery)
+
+    def _put(self, delivery: _Delivery) -> None:
+        if self._stopping.is_set():
+            return
+        with self._idle:
+            self._open += 1
+        self._queue.put(delivery)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="trello-webhooks", daemon=True)
+            self._thread.start()
+
+    def _model(self, model_id: str) -> Json:
+        world = self._world
+        if model_id in world.boards:
+            return show(BOARD, world, world.boards[model_id], BOARD_DEFAULT)
+        if model_id in world.lists:
+            return show(LIST, world, world.lists[model_id])
+        if model_id in world.cards:
+            return show(CARD, world, world.cards[model_id])
+        return show(MEMBER, world, world.members[model_id])
+
+    def _run(self) -> None:
+        while (delivery := self._queue.get()) is not None:
+            try:
+                self._deliver(delivery)
+            finally:
+                with self._idle:
+                    self._open -= 1
+                    self._idle.notify_all()
+
+    def _deliver(self, delivery: _Delivery) -> None:
+        headers = {
+            "Content-Type": "application/json",
+            "X-Trello-Webhook": signature(self._world.secret, delivery.body, delivery.url),
+        }
+        for pause_s in (0.0, *RETRY_AFTER_S):
+            if self._stopping.wait(pause_s) or delivery.webhook_id not in self._world.webhooks:
+                return
+            try:
+                status = _send("POST", delivery.url, delivery.body, headers)
+            except (OSError, ValueError, http.client.HTTPException):
+                status = 0
+            with self._world.lock:
+                hook = self._world.webhooks.get(delivery.webhook_id)
+                if hook is None:
+                    return
+                if status == 410:
+                    del self._world.webhooks[hook.id]
+                    return
+                hook.failures = 0 if status == 200 else hook.failures + 1
+            if status == 200:
+                return
