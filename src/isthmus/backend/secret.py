@@ -1,0 +1,137 @@
+"""Secrets at rest: a key ring that seals values, and references to secrets kept elsewhere."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from isthmus.errors import SecretError
+
+
+def create_key_file(path: Path) -> bool:
+    """Write a new key file that only its owner can read.
+
+    Args:
+        path: Where; nothing is overwritten.
+
+    Returns:
+        False when the file was already there.
+    """
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(Fernet.generate_key() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+class KeyRing:
+    """Seals JSON values so that they can be stored; the newest key seals, every key opens.
+
+    Args:
+        path: The key file: one Fernet key per line, newest first. Read at the first use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ring: MultiFernet | None = None
+
+    def _keys(self) -> MultiFernet:
+        if self._ring is None:
+            try:
+                lines = self._path.read_text(encoding="ascii").split()
+                self._ring = MultiFernet([Fernet(line.encode()) for line in lines])
+            except FileNotFoundError as exc:
+                raise SecretError(
+                    f"key file {self._path} does not exist: run `isthmus init`, or put the file back "
+                    f"(without it stored credentials cannot be read)"
+                ) from exc
+            except (OSError, ValueError) as exc:
+                raise SecretError(f"key file {self._path} cannot be used: {type(exc).__name__}") from exc
+        return self._ring
+
+    def seal(self, value: Any, *, context: str) -> str:
+        """Encrypt a JSON value.
+
+        Args:
+            value: What to keep.
+            context: Where it is kept (``backend/3``); it opens only there, so that a sealed
+                text copied to another row is refused.
+        """
+        text = json.dumps({"for": context, "value": value}, separators=(",", ":"))
+        return self._keys().encrypt(text.encode()).decode()
+
+    def open(self, sealed: str, *, context: str) -> Any:
+        """Decrypt what `seal` made.
+
+        Raises:
+            SecretError: When no key fits, or it was sealed for another context.
+        """
+        try:
+            found = json.loads(self._keys().decrypt(sealed.encode()))
+        except (InvalidToken, ValueError) as exc:
+            raise SecretError(
+                f"what is stored for {context} was encrypted with another key than those in {self._path}"
+            ) from exc
+        if found["for"] != context:
+            raise SecretError(f"what is stored for {context} was sealed for another place")
+        return found["value"]
+
+
+class Credentials(Mapping[str, str]):
+    """Credentials in the clear: readable by key, masked everywhere they could be shown.
+
+    >>> Credentials({"token": "s3cret"})
+    <credentials: token>
+    """
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> str:
+        """Give a credential, following ``env:NAME`` and ``file:PATH`` references.
+
+        Raises:
+            SecretError: When it is not there or a reference leads nowhere; names it, never its value.
+        """
+        if name not in self._values:
+            raise SecretError(f"credential {name!r} is not set: `isthmus backend set NAME {name}=...`")
+        return resolve(self._values[name], name)
+
+    def __iter__(self) -> Any:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<credentials: {', '.join(sorted(self._values))}>"
+
+
+def resolve(value: str, name: str) -> str:
+    """Follow a reference to a secret; a plain value is given back.
+
+    Raises:
+        SecretError: When the variable or file does not exist.
+    """
+    kind, _, place = value.partition(":")
+    if kind == "env" and place.isidentifier():
+        if place not in os.environ:
+            raise SecretError(
+                f"credential {name!r} refers to the environment variable {place}, which is not set"
+            )
+        return os.environ[place]
+    if kind == "file" and place:
+        try:
+            return Path(place).read_text(encoding="utf-8").strip()
+        except OSError as exc:
+            raise SecretError(
+                f"credential {name!r} refers to the file {place}, which cannot be read"
+            ) from exc
+    return value

@@ -1,0 +1,17 @@
+"""Bindings: which record of ours is which record there, and what both looked like last."""
+
+from isthmus.binding.binder import Binder, external_key
+from isthmus.binding.model import Binding, BindingModel, BindingRecord, BindingState
+from isthmus.binding.table import BindingRow, BindingTable, Image
+
+__all__ = [
+    "Binder",
+    "Binding",
+    "BindingModel",
+    "BindingRecord",
+    "BindingRow",
+    "BindingState",
+    "BindingTable",
+    "Image",
+    "external_key",
+]

@@ -1,0 +1,32 @@
+"""The SQL store: records in the hub's own database, with synchronous events."""
+
+from isthmus.store.sql.base import Json, SqlModel, UtcDateTime, new_token
+from isthmus.store.sql.capture import Change, watch
+from isthmus.store.sql.engine import is_busy, make_engine
+from isthmus.store.sql.lease import SqlLeaseLocks, database_now
+from isthmus.store.sql.limiter import SqlLimiter
+from isthmus.store.sql.liveness import Owner
+from isthmus.store.sql.migrate import SchemaState, check, state, upgrade
+from isthmus.store.sql.store import SqlStore
+from isthmus.store.sql.transaction import SqlTransaction
+
+__all__ = [
+    "Change",
+    "Json",
+    "Owner",
+    "SchemaState",
+    "SqlLeaseLocks",
+    "SqlLimiter",
+    "SqlModel",
+    "SqlStore",
+    "SqlTransaction",
+    "UtcDateTime",
+    "check",
+    "database_now",
+    "is_busy",
+    "make_engine",
+    "new_token",
+    "state",
+    "upgrade",
+    "watch",
+]

@@ -1,0 +1,114 @@
+"""Engines for the two databases, with the settings that our guarantees need."""
+
+import sqlite3
+from typing import Any, Final
+
+import psycopg.errors
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, Connection, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from isthmus.errors import DatabaseBusyError, SettingsError
+
+READONLY: Final = "isthmus_readonly"
+"""Execution option of a connection: its transaction will not write."""
+
+_BUSY_TIMEOUT_MS: Final = 10_000
+_LOCK_TIMEOUT_MS: Final = 10_000
+_IDLE_TIMEOUT_MS: Final = 120_000
+_PG_RETRY: Final = (
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CrashShutdown,
+    psycopg.errors.CannotConnectNow,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+
+
+def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
+    """Make an engine for SQLite or PostgreSQL.
+
+    SQLite gets WAL with ``synchronous=FULL`` (NORMAL can lose acknowledged commits at power loss), foreign keys,
+    and explicit transactions: IMMEDIATE unless readonly, because a deferred one that turns
+    into a writer fails at once under concurrency.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql+psycopg://...`` (``postgresql://`` is taken as the latter).
+        pool_size: Connections kept open.
+
+    Raises:
+        SettingsError: When the URL is malformed or names another database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise SettingsError(
+            "database_url cannot be read; it looks like sqlite:///isthmus.db "
+            "or postgresql+psycopg://user@host/name"
+        ) from exc
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise SettingsError(
+            f"database {parsed.get_backend_name()!r} is not supported; use sqlite or postgresql"
+        )
+    options: dict[str, Any] = {"pool_pre_ping": parsed.get_backend_name() == "postgresql"}
+    if parsed.get_backend_name() == "postgresql":
+        options["connect_args"] = {
+            "options": f"-c lock_timeout={_LOCK_TIMEOUT_MS} -c timezone=UTC "
+            f"-c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS}"
+        }
+        options |= {"pool_size": pool_size, "max_overflow": pool_size}
+    try:
+        engine = create_engine(parsed, **options)
+    except (NoSuchModuleError, ArgumentError) as exc:
+        raise SettingsError(f"database driver {parsed.drivername!r} is not known") from exc
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+    event.listen(engine, "handle_error", _translate)
+    return engine
+
+
+def _sqlite_connect(dbapi_connection: Any, _record: Any) -> None:
+    # The driver's own idea of transactions is switched off; "begin" below says BEGIN.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    # LIKE is case-sensitive and lower() knows all alphabets, as on PostgreSQL.
+    cursor.execute("PRAGMA case_sensitive_like=ON")
+    cursor.close()
+    dbapi_connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    readonly = connection.get_execution_options().get(READONLY, False)
+    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Tell whether a driver's error means: concurrency or a lost connection, try again."""
+    if isinstance(error, sqlite3.OperationalError):
+        return "locked" in str(error) or "busy" in str(error)
+    if isinstance(error, _PG_RETRY):
+        return True
+    # A cut connection has no SQL state.
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+
+
+def _translate(context: ExceptionContext) -> BaseException | None:
+    if not is_busy(context.original_exception):
+        return None
+    reason = str(context.original_exception).strip().splitlines()[0]
+    error = DatabaseBusyError(f"the database is busy or away: {reason}")
+    error.__cause__ = context.original_exception
+    raise error from context.original_exception

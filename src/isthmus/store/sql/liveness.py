@@ -1,0 +1,73 @@
+"""Which processes still live: each holds the lock on a file of its own while it does.
+
+The kernel frees the lock when the process ends, however it ends, so what a dead process
+held (leases, jobs) is free at once on the same machine. On another machine only time tells.
+"""
+
+import fcntl
+import os
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+_HOST: Final = socket.gethostname()
+_folder_lock = threading.Lock()
+
+
+class Owner:
+    """This process's identity as an owner of leases and jobs: ``host:pid:token``."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Create and lock a file in *folder* (a per-user temporary one when None)."""
+        self._folder = folder or Path(tempfile.gettempdir()) / f"isthmus-{os.getuid()}"
+        self._pid = -1
+        self._text = ""
+        self._file: int | None = None
+
+    def __str__(self) -> str:
+        """Give the identity; a forked child gets its own."""
+        if self._pid != os.getpid():
+            with _folder_lock:
+                if self._pid != os.getpid():
+                    self._begin()
+        return self._text
+
+    def _begin(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        token = uuid4().hex
+        self._file = os.open(self._folder / f"{token}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._text = f"{_HOST}:{os.getpid()}:{token}"
+        self._pid = os.getpid()
+
+    def is_gone(self, owner: str) -> bool:
+        """Tell whether another owner's process is provably dead.
+
+        Args:
+            owner: The identity as it was stored.
+
+        Returns:
+            True only when it ran on this machine and its lock is free; False means
+            "alive or unknown".
+        """
+        host, _, rest = owner.partition(":")
+        token = rest.rpartition(":")[2]
+        if host != _HOST or owner == str(self):
+            return False
+        path = self._folder / f"{token}.lock"
+        try:
+            handle = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            # The file goes only after its process was found dead (below) or at a reboot.
+            return True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        finally:
+            os.close(handle)
+        path.unlink(missing_ok=True)
+        return True
