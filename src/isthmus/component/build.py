@@ -6,41 +6,24 @@ a built parent between a child's own class and the parent's declared class, so t
 """
 
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from isthmus.component.root import (
-    ComponentRoot,
-    in_or_below,
-    is_built,
-    is_declared,
-    logger,
-    where,
+from isthmus.component.declaration import (
+    ComponentClass,
+    Declaration,
+    as_names,
+    base_abstract,
+    python_bases,
+    read_declaration,
+    with_ancestors,
+    without_disabled,
 )
+from isthmus.component.root import ComponentRoot, where
 from isthmus.errors import ComponentDefinitionError, near
 
 BASE = "base"
-ComponentClass = type[ComponentRoot]
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """What one declared class says of its component.
-
-    Attributes:
-        cls: The declared class.
-        name: The component's name.
-        extends: True when the class extends the component of that name in place.
-        inherits: Names of the other components it inherits, by ``_inherit``.
-        abstract: Whether it declares an abstract component.
-    """
-
-    cls: ComponentClass
-    name: str
-    extends: bool
-    inherits: tuple[str, ...]
-    abstract: bool
 
 
 @dataclass(slots=True)
@@ -56,48 +39,6 @@ class Draft:
     original: Declaration
     extensions: list[Declaration] = field(default_factory=list)
     parents: list[str] = field(default_factory=list)
-
-
-def read_declaration(cls: ComponentClass) -> Declaration:
-    """Read what *cls* declares.
-
-    Raises:
-        ComponentDefinitionError: When ``_name`` or ``_inherit`` is of a wrong type, or ``_inherit`` has
-            several names and there is no ``_name``.
-    """
-    name = cls.__dict__.get("_name")
-    if name is not None and not (isinstance(name, str) and name):
-        raise ComponentDefinitionError(f"{where(cls)}: _name must be a text, not {name!r}")
-    inherit = as_names(cls, "_inherit", cls.__dict__.get("_inherit")) or ()
-    if name is None:
-        if len(inherit) > 1:
-            raise ComponentDefinitionError(
-                f"{where(cls)} has several _inherit ({', '.join(inherit)}) and no _name: give it a _name of "
-                f"its own for a new component, or that of one of them to extend that one"
-            )
-        name = inherit[0] if inherit else where(cls)
-    others = tuple(parent for parent in inherit if parent != name)
-    return Declaration(cls, name, name in inherit, others, _says_abstract(cls))
-
-
-def as_names(cls: type, attribute: str, value: object) -> tuple[str, ...] | None:
-    """Read an attribute that holds one name or several; None when it holds none.
-
-    Raises:
-        ComponentDefinitionError: When it holds anything else; names class and attribute.
-
-    >>> as_names(int, "_apply_on", ["sale.order", "sale.line"])
-    ('sale.order', 'sale.line')
-    """
-    if value is None:
-        return None
-    names = (value,) if isinstance(value, str) else value
-    if not isinstance(names, Iterable):
-        raise ComponentDefinitionError(f"{where(cls)}: {attribute} must be a name or several, not {value!r}")
-    found = tuple(names)
-    if not all(isinstance(name, str) and name for name in found):
-        raise ComponentDefinitionError(f"{where(cls)}: {attribute} must be a name or several, not {value!r}")
-    return found
 
 
 def build_classes(
@@ -117,7 +58,7 @@ def build_classes(
     Raises:
         ComponentDefinitionError: In each case in which the declarations do not fit together.
     """  # noqa: DOC502 - raised by the steps below
-    kept, dropped = _without_disabled(_with_ancestors(classes), disabled)
+    kept, dropped = without_disabled(with_ancestors(classes), disabled)
     declarations = {cls: read_declaration(cls) for cls in kept}
     drafts = _draft(declarations, dropped)
     built: dict[str, ComponentClass] = {}
@@ -126,57 +67,6 @@ def build_classes(
     for cls in built.values():
         cls._complete_component_build()
     return {name: built[name] for name in drafts}, {cls: d.name for cls, d in declarations.items()}
-
-
-def _says_abstract(cls: type) -> bool:
-    said = cls.__dict__.get("_abstract")
-    return bool(_base_abstract(cls)) if said is None else bool(said)
-
-
-def _base_abstract(cls: type) -> bool | None:
-    """Tell what the first unregistered direct base (AbstractComponent, Component) says; None without one."""
-    for base in cls.__bases__:
-        if issubclass(base, ComponentRoot) and not is_declared(base):
-            return _says_abstract(base)
-    return None
-
-
-def _with_ancestors(classes: Iterable[ComponentClass]) -> list[ComponentClass]:
-    """Put the component classes that a class subclasses before it, each class once.
-
-    Raises:
-        ComponentDefinitionError: When a class is not a declared one, or subclasses a built one.
-    """
-    found: dict[ComponentClass, None] = {}
-    for cls in classes:
-        if is_built(cls) or not is_declared(cls):
-            raise ComponentDefinitionError(f"{where(cls)} is no declared component class")
-        for ancestor in reversed(cls.__mro__):
-            if is_declared(ancestor):
-                found.setdefault(ancestor)
-            elif is_built(ancestor):
-                raise ComponentDefinitionError(
-                    f"{where(cls)} subclasses a class that a registry has built ({where(ancestor)}); "
-                    f"subclass the declared class or use _inherit"
-                )
-    return list(found)
-
-
-def _without_disabled(
-    classes: list[ComponentClass], disabled: Sequence[str]
-) -> tuple[list[ComponentClass], list[ComponentClass]]:
-    kept, dropped, taken = [], [], []
-    for cls in classes:
-        causes = [c for c in cls.__mro__ if is_declared(c) and in_or_below(c.__module__, disabled)]
-        if not causes:
-            kept.append(cls)
-            continue
-        dropped.append(cls)
-        if not in_or_below(cls.__module__, disabled):
-            taken.append(f"{where(cls)} (subclass of {where(causes[0])})")
-    if taken:
-        logger.warning("left out because they subclass components of disabled plugins: %s", ", ".join(taken))
-    return kept, dropped
 
 
 def _draft(
@@ -202,7 +92,7 @@ def _draft(
         _check_extension(drafts[said.name].original, said)
         drafts[said.name].extensions.append(said)
     for draft in drafts.values():
-        names = [declarations[base].name for base in _python_bases(draft.original.cls)]
+        names = [declarations[base].name for base in python_bases(draft.original.cls)]
         names += draft.original.inherits
         for said in draft.extensions:
             names += said.inherits
@@ -215,15 +105,6 @@ def _draft(
         for said in draft.extensions:
             _check_python_bases(said, draft, drafts, declarations)
     return drafts
-
-
-def _python_bases(cls: type) -> Iterator[ComponentClass]:
-    """Yield the component classes that *cls* subclasses directly, looking through unregistered ones."""
-    for base in cls.__bases__:
-        if is_declared(base):
-            yield base
-        elif issubclass(base, ComponentRoot):
-            yield from _python_bases(base)
 
 
 def _used_twice(first: Declaration, second: Declaration) -> str:
@@ -252,7 +133,7 @@ def _unknown(
 
 
 def _check_extension(original: Declaration, said: Declaration) -> None:
-    concrete = said.cls.__dict__.get("_abstract", _base_abstract(said.cls))
+    concrete = said.cls.__dict__.get("_abstract", base_abstract(said.cls))
     if original.abstract and concrete is False:
         raise ComponentDefinitionError(
             f"{where(said.cls)} would make the abstract component {said.name!r} ({where(original.cls)}) "
@@ -274,7 +155,7 @@ def _check_python_bases(
     Raises:
         ComponentDefinitionError: When it subclasses another component.
     """
-    for base in _python_bases(said.cls):
+    for base in python_bases(said.cls):
         name = declarations[base].name
         if name in {said.name, BASE} or name in _ancestors(draft, drafts):
             continue

@@ -7,8 +7,9 @@ from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import Any, TypeVar, overload
 
 from isthmus.component.build import BASE, build_classes
+from isthmus.component.declaration import ComponentClass
 from isthmus.component.root import ComponentRoot, declared_components
-from isthmus.component.selection import ComponentClass, Place, Shelf
+from isthmus.component.selection import Place, Shelf
 
 T = TypeVar("T")
 

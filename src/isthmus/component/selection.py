@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from isthmus.component.declaration import ComponentClass
 from isthmus.component.root import ComponentRoot, where
 from isthmus.errors import NoComponentError, SeveralComponentError, near
 
-ComponentClass = type[ComponentRoot]
 _SHOWN = 8
 
 

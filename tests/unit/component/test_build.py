@@ -273,33 +273,6 @@ class TestInheriting:
 
 
 class TestAbstract:
-    def test_a_class_is_abstract_when_it_derives_from_abstract_component(self) -> None:
-        """
-        Being abstract is said, not inherited: what subclasses an abstract component can be used.
-        """
-
-        class Mapper(AbstractComponent):
-            _name = "mapper"
-
-        class Special(Mapper, AbstractComponent):
-            _name = "mapper.special"
-
-        class Said(Mapper):
-            _name = "mapper.said"
-            _abstract = True
-
-        class Used(Mapper):
-            _name = "mapper.used"
-
-        registry = build([Mapper, Special, Said, Used])
-
-        assert [name for name in registry if registry[name]._abstract] == [
-            "base",
-            "mapper",
-            "mapper.special",
-            "mapper.said",
-        ]
-
     def test_an_abstract_extension_leaves_a_component_concrete(self) -> None:
         """
         Extending a component that is used does not make it abstract.
