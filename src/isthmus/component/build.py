@@ -5,6 +5,7 @@ a built parent between a child's own class and the parent's declared class, so t
 ``super()`` reaches extensions while ``isinstance(x, Declared)`` holds; no declared class is changed.
 """
 
+import inspect
 import types
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -233,6 +234,11 @@ def _make(draft: Draft, parents: list[ComponentClass]) -> ComponentClass:
             f"{', '.join(where(base) for base in bases)}: they inherit common classes in contradicting "
             f"orders, or are of different kinds ({exc})"
         ) from exc
+    for hook in ("_component_match", "_complete_component_build"):
+        if not isinstance(inspect.getattr_static(made, hook), classmethod):
+            raise ComponentDefinitionError(
+                f"component {draft.original.name!r} ({where(original)}): {hook} must be a classmethod"
+            )
     made.apply_on_models = _models_of(made)
     return made
 

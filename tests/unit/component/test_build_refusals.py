@@ -187,3 +187,15 @@ class TestRefusals:
             ComponentDefinitionError, match="would take that component from all other versions"
         ):
             build([Importer, ForOneVersion])
+
+    @pytest.mark.parametrize("hook", ["_component_match", "_complete_component_build"])
+    def test_a_hook_that_is_no_classmethod(self, hook: str) -> None:
+        """
+        A forgotten decorator is found at the build, not as a missing argument at some lookup.
+        """
+        cls = type("Wrong", (Component,), {"__module__": "shop", "_name": "wrong", hook: lambda *args: True})
+
+        with pytest.raises(
+            ComponentDefinitionError, match=rf"'wrong' \(shop.Wrong\): {hook} must be a classmethod"
+        ):
+            build([cls])
