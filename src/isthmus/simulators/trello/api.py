@@ -57,7 +57,7 @@ def text_answer(status: int, message: str, *, route: str | None = None) -> Answe
 
 def json_answer(value: Any, *, status: int = 200, route: str | None = None) -> Answer:
     """Build a JSON answer."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return Answer(status=status, content_type="application/json; charset=utf-8", body=body, route=route)
 
 

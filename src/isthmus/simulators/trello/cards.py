@@ -1,9 +1,15 @@
 """What can be done to cards."""
 
-from collections.abc import Sequence
-
-from isthmus.simulators.trello.actions import Actor, board_ref, card_ref, forget, label_ref, list_ref
-from isthmus.simulators.trello.attachments import attach, copy_attachments
+from isthmus.simulators.trello.actions import Actor, board_ref, card_ref, forget, list_ref
+from isthmus.simulators.trello.attachments import attach
+from isthmus.simulators.trello.card_parts import (
+    add_label,
+    add_member,
+    copy_parts,
+    put_label,
+    remove_label,
+    remove_member,
+)
 from isthmus.simulators.trello.changes import (
     Changes,
     flag,
@@ -14,7 +20,7 @@ from isthmus.simulators.trello.changes import (
     read,
     text_or_none,
 )
-from isthmus.simulators.trello.checklists import copy_checklist, drop_checklist
+from isthmus.simulators.trello.checklists import drop_checklist
 from isthmus.simulators.trello.entities import Board, BoardList, Card, Json
 from isthmus.simulators.trello.params import Params
 from isthmus.simulators.trello.positions import place
@@ -66,13 +72,13 @@ def create_card(actor: Actor, params: Params) -> Card:
     data: Json = {"card": card_ref(card), "list": list_ref(board_list)}
     if source is not None:
         data["cardSource"] = card_ref(source)
-        _copy(actor, source, card, params)
+        copy_parts(world, source, card, params)
     for attribute, _, value in wished:
         setattr(card, attribute, value)
     if members is not None:
         card.member_ids = members
     for label_id in labels or ():
-        _put_label(world, card, label_id)
+        put_label(world, card, label_id)
     actor.record("copyCard" if source else "createCard", data, board=board, lists=[board_list], card=card)
     if url:
         attach(actor, card, Params({"url": url, "name": params.get("urlSourceName", "")}))
@@ -179,7 +185,7 @@ def change_board(world: World, card: Card, source: Board, target: Board) -> None
             if (world.labels[ref].name, world.labels[ref].color) == (label.name, label.color)
         ]
         if same:
-            _put_label(world, card, same[0])
+            put_label(world, card, same[0])
     for checklist_id in card.checklist_ids:
         world.checklists[checklist_id].board_id = target.id
 
@@ -188,8 +194,12 @@ def _move_to_board(actor: Actor, card: Card, target: BoardList, pos: float) -> N
     world = actor.world
     source, there = world.boards[card.board_id], world.boards[target.board_id]
     before = world.lists[card.list_id]
-    short = {"card": {"id": card.id, "name": card.name}}
-    data = {**short, "list": list_ref(before), "boardTarget": board_ref(there)}
+    data: Json = {
+        "card": {"id": card.id, "name": card.name},
+        "list": list_ref(before),
+        "boardTarget": board_ref(there),
+        "member": {"id": actor.member.id, "name": actor.member.full_name},
+    }
     actor.record("moveCardFromBoard", data, board=source, lists=[before])
     before.cards.discard((card.pos, card.id))
     change_board(world, card, source, there)
@@ -217,66 +227,6 @@ def _target(world: World, card: Card, params: Params) -> BoardList:
     return world.lists[card.list_id]
 
 
-# --- members and labels of a card ------------------------------------------------------
-
-
-def add_member(actor: Actor, card: Card, member_id: str) -> None:
-    """Put somebody on a card.
-
-    Raises:
-        InvalidValueError: When there is no such member.
-    """
-    if member_id in card.member_ids:
-        return
-    if member_id not in actor.world.members:
-        raise InvalidValueError("value")
-    card.member_ids.append(member_id)
-    _record_on_card(actor, "addMemberToCard", card, {"idMember": member_id})
-
-
-def remove_member(actor: Actor, card: Card, member_id: str) -> None:
-    """Take somebody off a card."""
-    if member_id in card.member_ids:
-        card.member_ids.remove(member_id)
-        data = {"idMember": member_id, "deactivated": False}
-        _record_on_card(actor, "removeMemberFromCard", card, data)
-
-
-def add_label(actor: Actor, card: Card, label_id: str) -> None:
-    """Put a label of the card's board on it.
-
-    Raises:
-        InvalidValueError: When the board has no such label.
-    """
-    if label_id in card.label_ids:
-        return
-    label = actor.world.labels.get(label_id)
-    if label is None or label.board_id != card.board_id:
-        raise InvalidValueError("value")
-    _put_label(actor.world, card, label_id)
-    _record_on_card(actor, "addLabelToCard", card, {"label": label_ref(label)})
-
-
-def remove_label(actor: Actor, card: Card, label_id: str) -> None:
-    """Take a label off a card."""
-    if label_id in card.label_ids:
-        label = actor.world.labels[label_id]
-        card.label_ids.remove(label_id)
-        label.uses -= 1
-        _record_on_card(actor, "removeLabelFromCard", card, {"label": label_ref(label)})
-
-
-def _record_on_card(actor: Actor, kind: str, card: Card, data: Json) -> None:
-    world = actor.world
-    actor.record(kind, {**data, "card": card_ref(card)}, board=world.boards[card.board_id], card=card)
-
-
-def _put_label(world: World, card: Card, label_id: str) -> None:
-    if label_id not in card.label_ids:
-        card.label_ids.append(label_id)
-        world.labels[label_id].uses += 1
-
-
 def _member_ids(world: World, params: Params) -> list[str] | None:
     if "idMembers" not in params:
         return None
@@ -295,11 +245,6 @@ def _label_ids(board: Board, params: Params) -> list[str] | None:
     return list(dict.fromkeys(refs))
 
 
-# --- copies ----------------------------------------------------------------------------
-
-_KEPT = ("attachments", "checklists", "due", "labels", "members", "start")
-
-
 def _source(world: World, params: Params) -> Card | None:
     if not params.get("idCardSource"):
         return None
@@ -308,22 +253,3 @@ def _source(world: World, params: Params) -> Card | None:
     if card is None:
         raise InvalidValueError("idCardSource")
     return card
-
-
-def _copy(actor: Actor, source: Card, card: Card, params: Params) -> None:
-    world = actor.world
-    kept: Sequence[str] = params.names("keepFromSource") or ("all",)
-    kept = _KEPT if "all" in kept else kept
-    card.desc = source.desc
-    card.due = source.due if "due" in kept else None
-    card.start = source.start if "start" in kept else None
-    if "members" in kept:
-        card.member_ids = list(source.member_ids)
-    if "labels" in kept and source.board_id == card.board_id:
-        for label_id in source.label_ids:
-            _put_label(world, card, label_id)
-    if "attachments" in kept:
-        copy_attachments(world, source, card)
-    if "checklists" in kept:
-        for checklist_id in source.checklist_ids:
-            copy_checklist(world, world.checklists[checklist_id], card)

@@ -1,7 +1,13 @@
 """Content for a first look: projects as boards, the same stages as lists, tasks as cards."""
 
 import random
-from typing import Any, Final, Protocol
+from typing import Final
+
+from isthmus.simulators.trello.actions import Actor
+from isthmus.simulators.trello.boards import create_board, create_list, set_member
+from isthmus.simulators.trello.cards import create_card
+from isthmus.simulators.trello.entities import Member
+from isthmus.simulators.trello.params import Params
 
 _BOARDS: Final = ("Website", "Mobile app", "Office move")
 _LISTS: Final = ("To do", "Doing", "Review", "Done")
@@ -28,36 +34,23 @@ _NOTES: Final = (
 )
 
 
-class Seeded(Protocol):
-    """What the seeding needs of `People`."""
-
-    def create_board(self, name: str, **values: Any) -> dict[str, Any]:
-        """Make a board."""
-        ...
-
-    def create_list(self, board: str, name: str, **values: Any) -> dict[str, Any]:
-        """Make a list."""
-        ...
-
-    def create_card(self, board_list: str, name: str = "", **values: Any) -> dict[str, Any]:
-        """Make a card."""
-        ...
-
-
-def seed(people: Seeded, *, boards: int, lists: int, cards: int) -> None:
+def seed(actor: Actor, partner: Member, *, boards: int, lists: int, cards: int) -> None:
     """Make *boards* boards with *lists* lists each and *cards* cards in each list."""
     dice = random.Random("trello demo")
     for number in range(boards):
-        board = people.create_board(_name(_BOARDS, number, "Project"))
+        name = _name(_BOARDS, number, "Project")
+        board = create_board(actor, Params({"name": name, "defaultLists": False}))
+        set_member(actor.world, board, partner, "normal")
         for column in range(lists):
-            board_list = people.create_list(board["id"], _name(_LISTS, column, "Stage"))
+            name = _name(_LISTS, column, "Stage")
+            board_list = create_list(actor, Params({"name": name, "idBoard": board.id, "pos": "bottom"}))
             for count in range(cards):
                 title = f"{dice.choice(_VERBS)} {dice.choice(_THINGS)} #{column * cards + count + 1}"
                 due = f"2027-{dice.randint(1, 12):02d}-{dice.randint(1, 28):02d}T12:00:00.000Z"
-                values: dict[str, Any] = {"desc": dice.choice(_NOTES)}
+                values = {"idList": board_list.id, "name": title, "desc": dice.choice(_NOTES)}
                 if dice.random() < 0.25:
                     values["due"] = due
-                people.create_card(board_list["id"], title, **values)
+                create_card(actor, Params(values))
 
 
 def _name(names: tuple[str, ...], number: int, otherwise: str) -> str:

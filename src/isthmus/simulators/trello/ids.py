@@ -38,7 +38,7 @@ def created_at(object_id: str) -> datetime:
     """Read the creation time (whole seconds) out of an object ID.
 
     >>> created_at("548a675581d1d669c9e8184e").isoformat()
-    '2014-12-12T03:56:37+00:00'
+    '2014-12-12T03:56:05+00:00'
     """
     return datetime.fromtimestamp(int(object_id[:8], 16), UTC)
 

@@ -9,7 +9,6 @@ from isthmus.simulators.trello.ids import floor_id, is_object_id
 from isthmus.simulators.trello.params import Params
 from isthmus.simulators.trello.refusals import InvalidValueError
 from isthmus.simulators.trello.views import (
-    ACTION,
     ATTACHMENT,
     BOARD,
     BOARD_DEFAULT,
@@ -20,6 +19,7 @@ from isthmus.simulators.trello.views import (
     MEMBER,
     MEMBER_SHORT,
     show,
+    show_action,
 )
 from isthmus.simulators.trello.world import World
 
@@ -189,7 +189,7 @@ def show_list(world: World, board_list: BoardList, params: Params) -> Json:
 def show_actions(world: World, actions: Iterable[Action], params: Params) -> list[Json]:
     """Show actions, without their creator when ``memberCreator=false``."""
     chosen = fields(params, "action_fields")
-    shown = [show(ACTION, world, action, chosen) for action in actions]
+    shown = [show_action(world, action, chosen) for action in actions]
     if not params.flag("memberCreator", default=True):
         for entry in shown:
             entry.pop("memberCreator", None)

@@ -50,7 +50,8 @@ class Params(Mapping[str, Any]):
             return default
         if isinstance(value, (dict, list, bool)):
             raise InvalidValueError(name)
-        text = str(value)
+        # Half a surrogate pair can be written in JSON; the real server keeps valid text only.
+        text = str(value).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         text = text.strip() if trim else text
         if len(text) > LONGEST:
             raise InvalidValueError(name)

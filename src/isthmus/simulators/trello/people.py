@@ -70,7 +70,7 @@ class People:
         """Show the whole history of a board, newest first."""
         with self.world.lock:
             history = self.world.board(ref_of(board)).actions
-            return [views.show(views.ACTION, self.world, action) for action in reversed(history)]
+            return [views.show_action(self.world, action) for action in reversed(history)]
 
     # --- boards and lists --------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class People:
         with self.world.lock:
             found = self.world.card(ref_of(card))
             action = attachments.comment(self._actor, found, Params({"text": text}))
-            return views.show(views.ACTION, self.world, action)
+            return views.show_action(self.world, action)
 
     def attach_url(self, card: Ref, url: str, **values: Any) -> Json:
         """Attach a link."""
@@ -164,7 +164,7 @@ class People:
     def seed_demo(self, boards: int = 3, lists: int = 4, cards: int = 25) -> None:
         """Fill the server with boards, each with lists, each with cards; names are always the same."""
         with self.world.lock:
-            demo.seed(self, boards=boards, lists=lists, cards=cards)
+            demo.seed(self._actor, self._partner, boards=boards, lists=lists, cards=cards)
 
     def dump(self) -> Json:
         """Show all boards, lists and cards with all fields, in an order that does not vary."""

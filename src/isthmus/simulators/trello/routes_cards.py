@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from isthmus.simulators.trello import attachments, boards, cards, checklists, nested, views
+from isthmus.simulators.trello import attachments, boards, card_parts, cards, checklists, nested, views
 from isthmus.simulators.trello.actions import page
 from isthmus.simulators.trello.entities import Card
 from isthmus.simulators.trello.params import Params
@@ -134,30 +134,30 @@ def _members(call: Call) -> Any:
 
 
 def _post_member(call: Call) -> Any:
-    cards.add_member(call.actor, _card(call), call.params.required("value"))
+    card_parts.add_member(call.actor, _card(call), call.params.required("value"))
     return _members(call)
 
 
 def _delete_member(call: Call) -> Any:
-    cards.remove_member(call.actor, _card(call), call.path["member"])
+    card_parts.remove_member(call.actor, _card(call), call.path["member"])
     return _members(call)
 
 
 def _post_label_id(call: Call) -> Any:
     card = _card(call)
-    cards.add_label(call.actor, card, call.params.required("value"))
+    card_parts.add_label(call.actor, card, call.params.required("value"))
     return list(card.label_ids)
 
 
 def _delete_label_id(call: Call) -> Any:
-    cards.remove_label(call.actor, _card(call), call.path["label"])
+    card_parts.remove_label(call.actor, _card(call), call.path["label"])
     return {"_value": None}
 
 
 def _post_new_label(call: Call) -> Any:
     card = _card(call)
     label = boards.create_label(call.actor, call.params.with_(idBoard=card.board_id))
-    cards.add_label(call.actor, card, label.id)
+    card_parts.add_label(call.actor, card, label.id)
     return views.show(views.LABEL, call.world, label)
 
 

@@ -37,36 +37,36 @@ class TrelloServer(ThreadingHTTPServer):
         self.control: Control | None = None
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
-        self._connections_lock = threading.Lock()
+        self._connections_changed = threading.Condition()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Note the connection, so that `close_all` can end it."""
-        with self._connections_lock:
+        with self._connections_changed:
             self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """End one connection."""
-        with self._connections_lock:
-            self._connections.discard(request)
         with contextlib.suppress(OSError):
             request.shutdown(socket.SHUT_WR)
         self.close_request(request)
+        with self._connections_changed:
+            self._connections.discard(request)
+            self._connections_changed.notify_all()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing when a client went away; show everything else."""
-        with contextlib.suppress(OSError):
-            request.close()
-        if not isinstance(sys.exc_info()[1], (OSError, ValueError)):
+        if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
     def close_all(self) -> None:
         """End every open connection, also those that are held by a fault."""
         self.stopping.set()
-        with self._connections_lock:
+        with self._connections_changed:
             for connection in self._connections:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+            self._connections_changed.wait_for(lambda: not self._connections, timeout=5)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -92,7 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         path, _, query = self.path.partition("?")
-        length = int(self.headers.get("Content-Length") or 0)
+        declared = self.headers.get("Content-Length", "")
+        length = int(declared) if declared.isdecimal() else 0
         request = Request(
             method=self.command,
             path=path,

@@ -313,6 +313,15 @@ ACTION: Final[Fields[Action]] = {
 }
 
 
+def show_action(world: World, action: Action, fields: Collection[str] | None = None) -> Json:
+    """Show an action; one about a person on a card has this ``member`` beside its data."""
+    shown = show(ACTION, world, action, fields)
+    if "idMember" in action.data and (fields is None or "member" in fields):
+        member = world.members[action.data["idMember"]]
+        shown["member"] = show(MEMBER, world, member, MEMBER_SHORT)
+    return shown
+
+
 def show_comment(world: World, action: Action) -> Json:
     """Show a comment as the answer to its creation does: with the parts of its sentence."""
     member = world.members[action.member_id]

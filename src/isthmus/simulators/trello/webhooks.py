@@ -12,7 +12,16 @@ from urllib.parse import SplitResult, urlsplit
 
 from isthmus.simulators.trello.entities import Action, Json
 from isthmus.simulators.trello.refusals import RefusedError
-from isthmus.simulators.trello.views import ACTION, BOARD, BOARD_DEFAULT, CARD, LIST, MEMBER, WEBHOOK, show
+from isthmus.simulators.trello.views import (
+    BOARD,
+    BOARD_DEFAULT,
+    CARD,
+    LIST,
+    MEMBER,
+    WEBHOOK,
+    show,
+    show_action,
+)
 from isthmus.simulators.trello.world import World
 
 RETRY_AFTER_S = (0.05, 0.1, 0.2)
@@ -25,7 +34,7 @@ def signature(secret: str, body: bytes, callback_url: str) -> str:
     """Sign a delivery: base64 of HMAC-SHA1 over the body and the URL as registered.
 
     >>> signature("secret", b"{}", "http://127.0.0.1/hook")
-    'bLoGMADPbI8k8AgHPQ4K3YdYeQE='
+    'jqEKz/v5VXFD6MvYjfDVJQ96AUU='
     """
     digest = hmac.new(secret.encode(), body + callback_url.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
@@ -97,7 +106,7 @@ class WebhookSender:
         for hook in self._world.webhooks.values():
             if hook.active and hook.model_id in concerned:
                 body = {
-                    "action": show(ACTION, self._world, action),
+                    "action": show_action(self._world, action),
                     "model": self._model(hook.model_id),
                     "webhook": show(WEBHOOK, self._world, hook),
                 }
