@@ -117,7 +117,8 @@ class Scene:
         self.card_id = card["id"]
         self.older_id = older["id"]
         self.checklist = self.send("POST", f"{self.card}/checklists", {"name": "Steps"})
-        self.send("POST", f"{self.card}/checklists", {"name": "Steps again"})
+        again = self.send("POST", f"{self.card}/checklists", {"idChecklistSource": self.checklist["id"]})
+        self.send("POST", f"/checklists/{again['id']}/checkItems", {"name": "Two"})
         items = f"/checklists/{self.checklist['id']}/checkItems"
         self.item = self.send("POST", items, {"name": "One", "checked": True})
         self.comment = self.send("POST", f"{self.card}/actions/comments", {"text": "Hello"})
