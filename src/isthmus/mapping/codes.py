@@ -31,11 +31,14 @@ class RecordMapper(AbstractComponent):
     @classmethod
     def _complete_component_build(cls) -> None:
         super()._complete_component_build()
-        tables = {name: list(pairs) for name, pairs in cls.codes.items()}
-        cls._to_ours = {name: dict(reversed(pairs)) for name, pairs in tables.items()}
-        cls._to_theirs = {
-            name: {ours: theirs for theirs, ours in reversed(pairs)} for name, pairs in tables.items()
-        }
+        cls._to_ours = {}
+        cls._to_theirs = {}
+        for name, pairs in cls.codes.items():
+            to_ours = cls._to_ours.setdefault(name, {})
+            to_theirs = cls._to_theirs.setdefault(name, {})
+            for theirs, ours in pairs:
+                to_ours.setdefault(theirs, ours)
+                to_theirs.setdefault(ours, theirs)
 
     def to_internal(self, table: str, value: Any) -> Any:
         """Translate a code of theirs into ours; None stays None, unless the table has it.

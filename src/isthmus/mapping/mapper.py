@@ -10,7 +10,7 @@ from isthmus.mapping.modifiers import ModifierFunction, external_to_m2o, m2o_to_
 from isthmus.mapping.plan import MappingPlan
 from isthmus.mapping.program import Program
 from isthmus.mapping.record import MapOptions, MapRecord
-from isthmus.mapping.steps import Step, child_step, direct_step, method_step
+from isthmus.mapping.steps import Step, child_step, direct_step, method_step, text_constants
 from isthmus.mapping.trouble import DATA_FAULTS, complaint, located, mapping_error
 
 DirectPair: TypeAlias = tuple[str | ModifierFunction, str]
@@ -162,7 +162,9 @@ class Mapper(AbstractComponent):
         try:
             final = self.finalize(map_record, values)
         except (MappingError, *DATA_FAULTS) as fault:
-            raise located(self, fault, method="finalize") from fault.__cause__ or fault
+            raise located(self, fault, shown=text_constants(self.finalize), method="finalize") from (
+                fault.__cause__ or fault
+            )
         if final is None:
             raise mapping_error(self, "must return the values", method="finalize")
         return final

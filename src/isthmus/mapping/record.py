@@ -66,7 +66,7 @@ class MapRecord:
         self._forced.update(*args, **values)
 
     def values(
-        self, for_create: bool | None = None, fields: Iterable[str] | None = None, **options: Any
+        self, for_create: bool | None = None, fields: str | Iterable[str] | None = None, **options: Any
     ) -> dict[str, Any]:
         """Map the source.
 
@@ -85,7 +85,7 @@ class MapRecord:
             given["for_create"] = for_create
         wanted = _ALL
         if fields is not None:
-            wanted = frozenset(fields)
+            wanted = frozenset((fields,) if isinstance(fields, str) else fields)
             given["fields"] = wanted
         mapper: _RunsRecords = self.mapper
         values = mapper._run(self, given, bool(for_create), wanted)

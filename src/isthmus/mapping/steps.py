@@ -102,7 +102,6 @@ def method_step(
         ]
     else:
         lines += [f"    {merge}"]
-    code = getattr(function, "__code__", None)
     return Step(
         entry=entry,
         code=_if_present(reads if payload else (), lines),
@@ -110,7 +109,7 @@ def method_step(
             f"method_{number}": function,
             f"merge_{number}": _merge_of(name, None if mark.ends is None else writes),
         },
-        shown=() if code is None else tuple(c for c in code.co_consts if isinstance(c, str)),
+        shown=text_constants(function),
     )
 
 
@@ -125,6 +124,16 @@ def child_step(source: str, target: str, model_name: str, *, payload: bool) -> S
         code=_if_present((source,) if payload else (), lines),
         shown=(source,),
     )
+
+
+def text_constants(function: Callable[..., Any]) -> tuple[str, ...]:
+    """List the texts that stand in a function's code: they are no values of any record.
+
+    >>> text_constants(lambda record: record["name"])
+    ('name',)
+    """
+    code = getattr(function, "__code__", None)
+    return () if code is None else tuple(c for c in code.co_consts if isinstance(c, str))
 
 
 def _if_present(reads: tuple[str, ...], lines: list[str]) -> tuple[str, ...]:

@@ -121,3 +121,9 @@ class House:
 def house() -> House:
     """A place where mappers can work."""
     return House()
+
+
+@pytest.fixture(scope="session")
+def new_house() -> type[House]:
+    """Makes houses, for tests that need a fresh one per example."""
+    return House

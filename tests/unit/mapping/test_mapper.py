@@ -156,6 +156,7 @@ class TestFilters:
             (["last"], {"contact", "always"}),
             (("status", "total"), {"state", "amount", "always"}),
             (["unknown"], {"always"}),
+            ("note", {"comment", "always"}),
             ([], {"name", "comment", "amount", "contact", "always", "state"}),
             (None, {"name", "comment", "amount", "contact", "always", "state"}),
         ],
