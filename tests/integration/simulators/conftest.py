@@ -54,10 +54,14 @@ def call(trello: TrelloSimulator) -> Iterator[Callable[..., Reply]]:
         data = json.dumps(body).encode() if content_type == "application/json" and body is not None else body
         target = f"{path}?{urlencode({**credentials, **query})}"
         sent = {"Content-Type": content_type} if data is not None else {}
-        connection.request(method, target, data, sent | (headers or {}))
-        answer = connection.getresponse()
-        kept = {name.lower(): value for name, value in answer.getheaders()}
-        return Reply(answer.status, kept["content-type"], kept, answer.read())
+        try:
+            connection.request(method, target, data, sent | (headers or {}))
+            answer = connection.getresponse()
+            kept = {name.lower(): value for name, value in answer.getheaders()}
+            return Reply(answer.status, kept["content-type"], kept, answer.read())
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            raise
 
     yield send
     connection.close()

@@ -19,16 +19,12 @@ class Upload:
 
 
 def attach(actor: Actor, card: Card, params: Params, upload: Upload | None = None) -> Attachment:
-    """Attach a URL or an uploaded file to a card.
-
-    Raises:
-        InvalidValueError: When there is neither.
-    """
+    """Attach a URL or an uploaded file to a card."""
     world = actor.world
     url = params.text("url")
     name, mime_type = params.text("name"), params.text("mimeType")
-    if upload is None and not url.startswith(("http://", "https://", "urn:", "isthmus:")):
-        raise InvalidValueError("url")
+    if upload is None:
+        check_url(url)
     attachment = Attachment(
         id=world.ids.object_id(),
         card_id=card.id,
@@ -48,6 +44,16 @@ def attach(actor: Actor, card: Card, params: Params, upload: Upload | None = Non
     shown = {"id": attachment.id, "name": attachment.name, "url": attachment.url}
     _record(actor, "addAttachmentToCard", card, {"attachment": shown})
     return attachment
+
+
+def check_url(url: str) -> None:
+    """Refuse what is no web address.
+
+    Raises:
+        InvalidValueError: When it is none.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise InvalidValueError("url")
 
 
 def detach(actor: Actor, card: Card, attachment: Attachment) -> None:

@@ -1,7 +1,7 @@
 """What can be done to cards."""
 
 from isthmus.simulators.trello.actions import Actor, board_ref, card_ref, forget, list_ref
-from isthmus.simulators.trello.attachments import attach
+from isthmus.simulators.trello.attachments import attach, check_url
 from isthmus.simulators.trello.card_parts import (
     add_label,
     add_member,
@@ -51,6 +51,8 @@ def create_card(actor: Actor, params: Params) -> Card:
     board = world.boards[board_list.board_id]
     source = _source(world, params)
     url = params.text("urlSource")
+    if url:
+        check_url(url)
     name = params.text("name", source.name if source else url)
     wished = [entry for entry in read(params, _FIELDS) if entry[0] != "name"]
     members, labels = _member_ids(world, params), _label_ids(board, params)

@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
-from isthmus.simulators.trello.refusals import RefusedError
+from isthmus.simulators.trello.refusals import InvalidValueError
 
 CARD_STEP = 65536
 """Distance of neighbours on a board (lists) and in a list (cards); recorded: 65535, 131071."""
@@ -73,7 +73,7 @@ def place(value: Any, siblings: "Ordered[tuple[float, str]]", *, step: int = CAR
         step: The distance that an element put at the bottom keeps from the last one.
 
     Raises:
-        RefusedError: When *value* is none of these.
+        InvalidValueError: When *value* is none of these.
 
     >>> place("bottom", Ordered()), place(7, Ordered()), place("0.5", Ordered())
     (65535, 7, 0.5)
@@ -86,9 +86,9 @@ def place(value: Any, siblings: "Ordered[tuple[float, str]]", *, step: int = CAR
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise RefusedError(400, "invalid value for pos") from None
+        raise InvalidValueError("pos") from None
     if isinstance(value, bool) or not 0 < number < float("inf"):
-        raise RefusedError(400, "invalid value for pos")
+        raise InvalidValueError("pos")
     return plain(number)
 
 

@@ -28,6 +28,7 @@ class TrelloSimulator:
         state: Another member, whose edits stand for people at work.
         faults: What goes wrong.
         requests: What was asked.
+        api: Answers requests without the network.
         world: The state itself, for what `state` does not offer.
 
     >>> with TrelloSimulator() as trello:
@@ -59,7 +60,7 @@ class TrelloSimulator:
         self.url = ""
         self._clock = clock
         self._port = port
-        self._api = TrelloApi(self.world, RateLimits(clock) if limits else None)
+        self.api = TrelloApi(self.world, RateLimits(clock) if limits else None)
         self._server: TrelloServer | None = None
         self._thread: threading.Thread | None = None
         self._stop_requested = threading.Event()
@@ -75,7 +76,7 @@ class TrelloSimulator:
     def start(self) -> Self:
         """Listen. The port is taken when this returns."""
         server = TrelloServer(
-            port=self._port, api=self._api, faults=self.faults, log=self.requests, clock=self._clock
+            port=self._port, api=self.api, faults=self.faults, log=self.requests, clock=self._clock
         )
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
         server.control = Control(self)
