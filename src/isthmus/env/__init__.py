@@ -1,17 +1,19 @@
 """The unit of work and its seams: Env, Model, Record, Field, domains, protocols."""
 
 from isthmus.env.domain import Domain, parse
-from isthmus.env.env import Env
+from isthmus.env.env import Env, Phase
 from isthmus.env.extension import ModelClasses, ModelExtension, declared_extensions
 from isthmus.env.field import X2MANY, ChangedFields, Field, FieldType, Key, plain
 from isthmus.env.model import Model
 from isthmus.env.protocols import (
+    ChangeFeed,
     CreateSafety,
     Delayer,
     Grant,
     LeaseLocks,
     Limiter,
     RateWindow,
+    RemoteWrites,
     Services,
     Store,
     Transaction,
@@ -20,6 +22,7 @@ from isthmus.env.record import Record, relation_keys
 
 __all__ = [
     "X2MANY",
+    "ChangeFeed",
     "ChangedFields",
     "CreateSafety",
     "Delayer",
@@ -34,8 +37,10 @@ __all__ = [
     "Model",
     "ModelClasses",
     "ModelExtension",
+    "Phase",
     "RateWindow",
     "Record",
+    "RemoteWrites",
     "Services",
     "Store",
     "Transaction",

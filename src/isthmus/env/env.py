@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,9 +14,26 @@ from isthmus.errors import (
     ConfigurationError,
     OutsideError,
     PendingWriteError,
+    PhaseError,
     ReadonlyError,
     UnknownModelError,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What the steps of one phase of a synchroniser may do.
+
+    Attributes:
+        name: For messages.
+        writes: True when records may be written.
+        calls: True when other systems may be called.
+    """
+
+    name: str
+    writes: bool
+    calls: bool
+
 
 _EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -56,6 +74,7 @@ class Env:
         self._owns = owns_transaction
         self._outside = False
         self._inside: list[str] = []
+        self._phase: Phase | None = None
         self._models: dict[str, Model] = {}
         self.collected_events: dict[Any, Any] = {}
         self.memo: dict[Any, Any] = {}
@@ -177,10 +196,21 @@ class Env:
 
         Raises:
             ReadonlyError: When the env is readonly.
-            OutsideError: Inside ``env.outside()`` for a model of the hub's own database.
+            PhaseError: When a synchroniser step writes in a phase that only reads.
         """
         if self.readonly:
             raise ReadonlyError(f"{what}: this env is readonly")
+        if self._phase is not None and not self._phase.writes:
+            raise PhaseError(f"{what} in phase {self._phase.name!r}: writing belongs to phase 'write'")
+
+    @contextmanager
+    def in_phase(self, phase: Phase) -> Iterator[None]:
+        """Hold a block to what a synchroniser's phase may do."""
+        before, self._phase = self._phase, phase
+        try:
+            yield
+        finally:
+            self._phase = before
 
     def flush(self) -> None:
         """Send pending changes and deliver their events."""
@@ -246,6 +276,7 @@ class Env:
             yield
         finally:
             self._outside = False
+            self.memo.clear()
             self.transaction.renew()
 
     def external_call(self, what: str) -> None:
@@ -259,7 +290,12 @@ class Env:
         Raises:
             PendingWriteError: When the transaction has written; names the write.
             OutsideError: When it has only read but cannot be ended here.
+            PhaseError: In a synchroniser's phase that makes no calls.
         """
+        if self._phase is not None and not self._phase.calls:
+            raise PhaseError(
+                f"cannot {what} in phase {self._phase.name!r}: calls belong to 'gather' or 'write'"
+            )
         if self._outside:
             return
         written = self.transaction.written
@@ -271,8 +307,8 @@ class Env:
         why = self._why_not_outside()
         if why:
             raise OutsideError(f"cannot {what} inside {why}")
-        self.transaction.end()
-        self.memo.clear()
+        if self.transaction.end():
+            self.memo.clear()
 
     def __repr__(self) -> str:
         """Show user and run."""

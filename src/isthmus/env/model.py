@@ -59,7 +59,7 @@ class Model:
         Raises:
             UnknownFieldError: When the domain or order names no field.
             DomainError: When the domain is malformed.
-        """
+        """  # noqa: DOC502 - raised by what is called
         found = self.store.search(
             self.env, self._name, parse(domain), order=order, limit=limit, offset=offset
         )
@@ -82,7 +82,7 @@ class Model:
         Raises:
             UnknownFieldError: When a field does not exist.
             MissingRecordError: When *missing* is "raise" and a record is not there.
-        """
+        """  # noqa: DOC502 - raised by what is called
         self.check_fields(fields)
         rows: list[dict[str, Any]] = self.store.read(self.env, self._name, list(ids), list(fields))
         if missing == "raise" and len(rows) < len(ids):
@@ -100,7 +100,7 @@ class Model:
         Raises:
             UnknownFieldError: When a field does not exist.
             RecordValueError: When *values* is neither a mapping nor a list of them.
-        """
+        """  # noqa: DOC502 - raised by what is called
         many = isinstance(values, (list, tuple))
         rows = list(values) if many else [values]
         self.env.check_writable(f"create of {self._name}")
@@ -113,7 +113,7 @@ class Model:
         Raises:
             UnknownFieldError: When a field does not exist.
             MissingRecordError: When a record is not there.
-        """
+        """  # noqa: DOC502 - raised by what is called
         self.env.check_writable(f"write of {self._name}")
         keys = list(ids)
         if keys and values:

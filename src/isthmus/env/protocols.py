@@ -83,15 +83,92 @@ class Store(Protocol):
         ...
 
 
+class RemoteWrites(Protocol):
+    """What a store whose writes are not part of our transaction offers beside `Store`.
+
+    Its calls raise `UnknownOutcomeError` when a write was sent and no answer came,
+    `NetworkRetryableError` when nothing was written, `MissingRecordError` and `InvalidDataError` when
+    the other side says so.
+    """
+
+    create_safety: CreateSafety
+
+    def create_keyed(
+        self, env: Any, model: str, values: Sequence[Mapping[str, Any]], keys: Sequence[str]
+    ) -> list[Key]:
+        """Create records, each with a key of ours that is the same whenever the create is repeated.
+
+        ``native_key``: a key that was used gives the first record back and changes nothing. ``probe``: each
+        record carries its key, for `find_created`. ``none``: the keys are not sent.
+        """
+        ...
+
+    def find_created(
+        self, env: Any, model: str, key: str, values: Mapping[str, Any], since: datetime
+    ) -> list[Key]:
+        """Look for what a create of unknown outcome has made; several when it was repeated.
+
+        Args:
+            env: The unit of work.
+            model: The model.
+            key: The key of the create.
+            values: Its values, for systems that carry no key and are searched by what they show.
+            since: When it was first sent, by our clock.
+
+        Raises:
+            NotImplementedError: When the create safety is ``none``.
+        """
+        ...
+
+    def creation_keys(self, env: Any, model: str, ids: Sequence[Key]) -> dict[Key, str]:
+        """Tell which of these records were made with a key of ours; none when the store keeps none."""
+        ...
+
+
+class ChangeFeed(Protocol):
+    """How changes in a store without synchronous events are observed: by polling.
+
+    A mark is JSON, and says how far the feed has been read. What is changed while a walk goes on
+    is in this walk or the next one; what fell into the lag window is told again.
+    """
+
+    def mark_now(self, env: Any, model: str) -> Any:
+        """Give the mark from which on only later changes (and the lag window) are told."""
+        ...
+
+    def changes(self, env: Any, model: str, since: Any, limit: int) -> tuple[list[tuple[Key, datetime]], Any]:
+        """Read the next changes: new and written records, archived ones too, oldest first.
+
+        Args:
+            env: The unit of work.
+            model: The model.
+            since: The mark that the last call gave; None begins with the oldest record.
+            limit: At most so many, at least 1.
+
+        Returns:
+            Keys with the instant of their last write, and the new mark. Fewer than *limit* means
+            that the walk has come to its end; the next call begins a new one.
+        """
+        ...
+
+    def ids(self, env: Any, model: str) -> list[Key]:
+        """List the keys of all records, archived ones too: what is bound and not here was deleted."""
+        ...
+
+
 class Transaction(Protocol):
     """The env's transaction on the hub's own database."""
 
-    session: Any
     written: str | None
     """What was written first since it began; None while it has only read."""
 
-    def end(self) -> None:
-        """End a transaction that has only read."""
+    @property
+    def session(self) -> Any:
+        """The session on that database."""
+        ...
+
+    def end(self) -> bool:
+        """End a transaction that has only read; tell whether there was one."""
         ...
 
     def flush(self) -> None:

@@ -92,7 +92,7 @@ class Record:
 
         Raises:
             MissingRecordError: When the record does not exist.
-        """
+        """  # noqa: DOC502 - raised by what is called
         return dict(self._model.read([self.id], fields, missing="raise")[0])
 
     def exists(self) -> bool:

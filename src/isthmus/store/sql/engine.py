@@ -30,8 +30,8 @@ _PG_RETRY: Final = (
 def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
     """Make an engine for SQLite or PostgreSQL.
 
-    SQLite gets WAL with ``synchronous=FULL`` (NORMAL can lose acknowledged commits at power loss), foreign keys,
-    and explicit transactions: IMMEDIATE unless readonly, because a deferred one that turns
+    SQLite gets WAL with ``synchronous=FULL`` (NORMAL can lose acknowledged commits at power loss), foreign
+    keys, and explicit transactions: IMMEDIATE unless readonly, because a deferred one that turns
     into a writer fails at once under concurrency.
 
     Args:

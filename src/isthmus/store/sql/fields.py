@@ -38,15 +38,13 @@ def fields_of(mapper: Mapper[Any], names: Mapping[type, str]) -> dict[str, Field
     tables = {cls.__mapper__.local_table: name for cls, name in names.items() if hasattr(cls, "__mapper__")}
     fields: dict[str, Field] = {}
     for prop in mapper.iterate_properties:
-        field = _field(mapper, prop, names, tables)
+        field = _field(prop, names, tables)
         if field is not None:
             fields[field.name] = field
     return fields
 
 
-def _field(
-    mapper: Mapper[Any], prop: MapperProperty[Any], names: Mapping[type, str], tables: Mapping[Any, str]
-) -> Field | None:
+def _field(prop: MapperProperty[Any], names: Mapping[type, str], tables: Mapping[Any, str]) -> Field | None:
     if isinstance(prop, ColumnProperty) and isinstance(prop.columns[0], Column):
         return _column_field(prop, prop.columns[0], tables)
     if isinstance(prop, RelationshipProperty):

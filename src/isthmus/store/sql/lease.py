@@ -118,7 +118,7 @@ class SqlLeaseLocks:
 
         Raises:
             LeaseLostError: When another has taken a key meanwhile.
-        """
+        """  # noqa: DOC502 - raised by what is called
         with self._engine.begin() as connection:
             statement = update(Lease).where(Lease.token == grant.token).values(until=self._until(lasting))
             self._check(grant, connection.execute(statement))
@@ -132,7 +132,7 @@ class SqlLeaseLocks:
 
         Raises:
             LeaseLostError: When another has taken a key meanwhile.
-        """
+        """  # noqa: DOC502 - raised by what is called
         if grant.keys:
             self._check(grant, env.session.execute(delete(Lease).where(Lease.token == grant.token)))
 

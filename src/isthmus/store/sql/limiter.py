@@ -43,8 +43,8 @@ class _Block:
 class SqlLimiter:
     """The limiter on the hub's own database.
 
-    A window starts with its first call and allows *limit* calls until it ends, so twice the limit can fall into one
-    period around its border; the server's 429 then closes the window for everybody.
+    A window starts with its first call and allows *limit* calls until it ends, so twice the limit can fall
+    into one period around its border; the server's 429 then closes the window for everybody.
 
     Args:
         engine: The hub's engine.

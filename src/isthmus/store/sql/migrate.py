@@ -96,7 +96,7 @@ def upgrade(engine: Engine, branches: Mapping[str, Path] | None = None) -> list[
     Raises:
         SchemaError: When the database is newer than this program, or has revisions of a
             plugin that is not enabled here.
-    """
+    """  # noqa: DOC502 - raised by what is called
     plugins = branches or {}
     script = _script(plugins)
     applied: list[str] = []

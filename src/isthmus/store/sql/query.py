@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, not_, or_, select, true
-from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty
+from sqlalchemy.orm import Mapper, RelationshipProperty
 from sqlalchemy.sql.elements import UnaryExpression
 
 from isthmus.env import X2MANY
-from isthmus.env.domain import AllOf, Leaf, Node, Not
+from isthmus.env.domain import AllOf, Leaf, Node, Not, check_order
 from isthmus.errors import DomainError, UnknownFieldError
 
 
@@ -32,7 +32,7 @@ class Query:
         Raises:
             UnknownFieldError: When a path names no field.
             DomainError: When a path goes through a field that is no relation.
-        """
+        """  # noqa: DOC502 - raised by what is called
         if isinstance(node, Leaf):
             return self._leaf(model, node.path, node)
         if isinstance(node, Not):
@@ -41,23 +41,12 @@ class Query:
         return and_(true(), *parts) if isinstance(node, AllOf) else or_(*parts)
 
     def order(self, model: str, order: str | None) -> list[UnaryExpression[Any] | ColumnElement[Any]]:
-        """Give the ORDER BY of ``"name, id desc"``, ended by the key so that it is stable.
-
-        Raises:
-            UnknownFieldError: When it names no field.
-            DomainError: When a direction is neither asc nor desc, or the field is a list.
-        """
+        """Give the ORDER BY of ``"name, id desc"``, ended by the key so that it is stable."""
         mapper = self._mapper_of(model)
         key = mapper.class_.__mapper__.primary_key[0]
         terms: list[Any] = []
-        for part in (order or "").split(","):
-            words = part.split()
-            if not words:
-                continue
-            name, direction = words[0], (words[1].lower() if len(words) > 1 else "asc")
+        for name, direction in check_order(model, order, self._fields_of(model)):
             column = self._column(model, name)
-            if direction not in {"asc", "desc"} or len(words) > 2:
-                raise DomainError(f"order {order!r} of {model}: {part.strip()!r} is not '<field> [asc|desc]'")
             terms.append(column.desc() if direction == "desc" else column.asc())
         return [*terms, key.asc()]
 

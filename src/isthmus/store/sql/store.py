@@ -110,9 +110,9 @@ class SqlStore:
     def _where(self, env: Env, model: str, domain: AllOf) -> list[Any]:
         conditions: list[Any] = [self._query.where(model, domain)]
         active = self.fields(model).get("active")
-        if active is not None and active.type == "boolean" and env.ctx.get("active_test", True):
-            if not any(leaf.path[0] == "active" for leaf in leaves(domain)):
-                conditions.append(self.mapped(model).active.is_(True))
+        hides = active is not None and active.type == "boolean" and env.ctx.get("active_test", True)
+        if hides and not any(leaf.path[0] == "active" for leaf in leaves(domain)):
+            conditions.append(self.mapped(model).active.is_(True))
         polymorphic = self.mapper(model).polymorphic_identity
         if polymorphic is not None and self.mapper(model).polymorphic_on is not None:
             conditions.append(self.mapper(model).polymorphic_on == polymorphic)
@@ -175,7 +175,7 @@ class SqlStore:
         Raises:
             MissingRecordError: When the record does not exist.
             OutsideError: When it would have to be read inside ``env.outside()``.
-        """
+        """  # noqa: DOC502 - raised by what is called
         handle = record._handle
         if handle is not None and handle[0] is record.env.transaction:
             return handle[1]
@@ -241,7 +241,7 @@ class SqlStore:
 
         Raises:
             MissingRecordError: When one does not exist.
-        """
+        """  # noqa: DOC502 - raised by what is called
         env.session  # noqa: B018 - refuses outside, begins the transaction
         setter = self._setter(env, model)
         for instance in self._instances(env, model, ids):
@@ -253,17 +253,15 @@ class SqlStore:
 
         Raises:
             MissingRecordError: When one does not exist.
-        """
+        """  # noqa: DOC502 - raised by what is called
         session = env.session
         for instance in self._instances(env, model, ids):
             session.delete(instance)
         session.flush()
 
     def _instances(self, env: Env, model: str, ids: Sequence[Key]) -> list[Any]:
-        if len(ids) == 1:
-            found = {ids[0]: self._get(env, model, ids[0])}
-        else:
-            found = self.load(env, model, ids)
+        one = len(ids) == 1
+        found = {ids[0]: self._get(env, model, ids[0])} if one else self.load(env, model, ids)
         gone = [i for i in ids if found.get(i) is None]
         if gone:
             raise MissingRecordError(f"{model} {', '.join(map(str, gone))} does not exist (any more)")
@@ -334,7 +332,11 @@ class SqlStore:
 
 
 def _checked(model: str, field: str, kind: str, value: Any) -> Any:
-    """Refuse what the database would refuse later, or silently change."""
+    """Refuse what the database would refuse later, or silently change.
+
+    Raises:
+        RecordValueError: Names the model and the field.
+    """
     if value is False and kind != "boolean":
         return None  # Odoo's empty value
     if kind == "datetime" and value is not None:

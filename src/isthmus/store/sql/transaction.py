@@ -44,7 +44,11 @@ class SqlTransaction:
         readonly: bool = False,
         session: Session | None = None,
     ) -> None:
-        """Use *engine* with a session of our own, or an application's *session*."""
+        """Use *engine* with a session of our own, or an application's *session*.
+
+        Raises:
+            TransactionError: When both are missing.
+        """
         if session is None and engine is None:
             raise TransactionError("a transaction needs an engine or a session")
         self._readonly = readonly
@@ -129,6 +133,7 @@ class SqlTransaction:
         Raises:
             ReadonlyError: When a readonly env has changes.
             OutsideError: When something was assigned inside ``env.outside()``.
+            InvalidRequestError: SQLAlchemy's own, elsewhere.
         """
         session = self._session
         dirty = bool(session.new or session.deleted or session.dirty)
@@ -213,11 +218,17 @@ class SqlTransaction:
         self._after.clear()
         self.capture.forget()
 
-    def end(self) -> None:
-        """End a transaction that has only read; loaded values stay readable."""
-        if self._owned and self.open:
-            self._session.commit()
-            self._stale = True
+    def end(self) -> bool:
+        """End a transaction that has only read; loaded values stay readable.
+
+        Returns:
+            Whether there was one to end.
+        """
+        if not (self._owned and self.open):
+            return False
+        self._session.commit()
+        self._stale = True
+        return True
 
     def renew(self) -> None:
         """Forget every loaded value: the next transaction reads afresh."""
