@@ -90,12 +90,13 @@ def page(history: Sequence[Action], params: Params, *, prefix: str = "") -> list
 
     ``limit`` is 50 unless told, at most 1000; ``before`` and ``since`` are IDs or dates,
     both exclusive; ``filter`` names types, ``updateCard:idList`` only those that changed it.
+    Beside another resource the parameters start with *prefix*, and ``actions`` is the filter.
     """
     limit = params.number(prefix + "limit", 50, most=MOST)
-    skipped = params.number("page", 0, most=1000) * limit
+    skipped = 0 if prefix else params.number("page", 0, most=1000) * limit
     wanted = _Filter(params.names("filter") if not prefix else params.names("actions"))
     found: list[Action] = []
-    for action in _between(history, params.get("since"), params.get("before")):
+    for action in _between(history, params.get(prefix + "since"), params.get(prefix + "before")):
         if not wanted.takes(action):
             continue
         if skipped:

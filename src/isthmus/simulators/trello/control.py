@@ -84,7 +84,7 @@ class Control:
             ("DELETE", "requests"): self._clear_requests,
             ("GET", "state"): lambda _: simulator.state.dump(),
             ("POST", "edit"): self._edit,
-            ("POST", "stop"): self._stop,
+            ("POST", "stop"): lambda _: {},
         }
 
     def answer(self, request: Request) -> Answer:
@@ -139,6 +139,7 @@ class Control:
         method = getattr(self._simulator.state, values["do"])
         return method(*values.get("args", ()), **values.get("values", {}))
 
-    def _stop(self, _: dict[str, Any]) -> Any:
-        self._simulator.request_stop()
-        return {}
+    def after(self, request: Request) -> None:
+        """Do what must wait until the answer is on its way: stopping ends this connection too."""
+        if (request.method, request.path) == ("POST", "/_control/stop"):
+            self._simulator.request_stop()

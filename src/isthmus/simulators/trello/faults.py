@@ -106,7 +106,7 @@ class Faults:
         self._plan: FaultPlan | None = None
         self._random = random.Random(0)
         self._waiting: list[_Waiting] = []
-        self._burst = 0
+        self._drawn = self._burst = 0
         self._late: deque[Callable[[], object]] = deque()
         self.fired: Counter[str] = Counter()
         """How often each kind has happened."""
@@ -118,7 +118,7 @@ class Faults:
         with self._lock:
             self._plan = plan
             self._random = random.Random(plan.seed if plan else 0)
-            self._burst = 0
+            self._drawn = self._burst = 0
 
     def next(
         self,
@@ -134,13 +134,14 @@ class Faults:
         Args:
             kind: One of `Kind`.
             method: Only requests with this method.
-            path: Only requests to this path below ``/1``; ``*`` stands for anything.
+            path: Only requests to this path, ``/1`` may be left out; ``*`` stands for anything.
             times: For so many requests.
             options: Fields of `Fault`.
         """
         fault = replace(Fault(kind=Kind(kind)), **options)  # type: ignore[arg-type]  # checked by Fault
+        waiting = _Waiting(fault=fault, method=method, path=path.removeprefix("/1") if path else None)
         with self._lock:
-            self._waiting += [_Waiting(fault=fault, method=method, path=path)] * times
+            self._waiting += [waiting] * times
 
     def clear(self) -> None:
         """Forget the plan and the one-shots; late effects stay until released."""
@@ -171,11 +172,12 @@ class Faults:
             return None
         if self._random.random() >= plan.rate or not plan.kinds:
             return None
-        if plan.most is not None and self.fired.total() >= plan.most:
+        if plan.most is not None and self._drawn >= plan.most:
             return None
         return self._draw(plan, method)
 
     def _draw(self, plan: FaultPlan, method: str) -> Fault:
+        self._drawn += 1
         kind = Kind(self._random.choice(plan.kinds))
         burst, status = self._random.randint(1, max(1, plan.burst)), self._random.choice((500, 502, 503))
         if kind is Kind.LATE and method == "GET":

@@ -186,9 +186,11 @@ def show_list(world: World, board_list: BoardList, params: Params) -> Json:
     return shown
 
 
-def show_actions(world: World, actions: Iterable[Action], params: Params) -> list[Json]:
+def show_actions(
+    world: World, actions: Iterable[Action], params: Params, name: str = "action_fields"
+) -> list[Json]:
     """Show actions, without their creator when ``memberCreator=false``."""
-    chosen = fields(params, "action_fields")
+    chosen = fields(params, name)
     shown = [show_action(world, action, chosen) for action in actions]
     if not params.flag("memberCreator", default=True):
         for entry in shown:

@@ -30,7 +30,7 @@ def _delete_board(call: Call) -> Any:
 
 def _board_actions(call: Call) -> Any:
     board = call.world.board(call.path["board"])
-    return nested.show_actions(call.world, page(board.actions, call.params), call.params)
+    return nested.show_actions(call.world, page(board.actions, call.params), call.params, "fields")
 
 
 def _board_cards(call: Call) -> Any:
@@ -130,7 +130,7 @@ def _delete_list(call: Call) -> Any:
 
 def _list_actions(call: Call) -> Any:
     found = call.world.board_list(call.path["list"])
-    return nested.show_actions(call.world, page(found.actions, call.params), call.params)
+    return nested.show_actions(call.world, page(found.actions, call.params), call.params, "fields")
 
 
 def _list_board(call: Call) -> Any:

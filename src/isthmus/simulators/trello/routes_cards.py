@@ -39,7 +39,7 @@ def _delete(call: Call) -> Any:
 
 
 def _actions(call: Call) -> Any:
-    return nested.show_actions(call.world, page(_card(call).actions, call.params), call.params)
+    return nested.show_actions(call.world, page(_card(call).actions, call.params), call.params, "fields")
 
 
 def _board(call: Call) -> Any:

@@ -77,7 +77,7 @@ def _delete_check_item(call: Call) -> Any:
 
 def _get_action(call: Call) -> Any:
     action = call.world.action(call.path["action"])
-    return nested.show_actions(call.world, [action], call.params)[0]
+    return nested.show_actions(call.world, [action], call.params, "fields")[0]
 
 
 def _put_action(call: Call) -> Any:
@@ -149,7 +149,7 @@ def _member_cards(call: Call) -> Any:
 
 def _member_actions(call: Call) -> Any:
     member = call.world.member(call.path["member"], me=call.actor.member.id)
-    return nested.show_actions(call.world, page(member.actions, call.params), call.params)
+    return nested.show_actions(call.world, page(member.actions, call.params), call.params, "fields")
 
 
 # --- webhooks and tokens ---------------------------------------------------------------

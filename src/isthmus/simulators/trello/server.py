@@ -106,6 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(text_answer(411, "Length Required"))
         elif path.startswith("/_control/") and self.server.control is not None:
             self._send(self.server.control.answer(request))
+            self.server.control.after(request)
         else:
             self._handle_api(request)
 

@@ -74,11 +74,17 @@ class TrelloSimulator:
         self.stop()
 
     def start(self) -> Self:
-        """Listen. The port is taken when this returns."""
+        """Listen. The port is taken when this returns.
+
+        After `stop` it listens again at the same address, with all that it knew: an outage.
+        """
+        self._stop_requested.clear()
+        self.webhooks.start()
         server = TrelloServer(
             port=self._port, api=self.api, faults=self.faults, log=self.requests, clock=self._clock
         )
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        self._port = server.server_address[1]
+        self.url = f"http://127.0.0.1:{self._port}"
         server.control = Control(self)
         self._server = server
         self._thread = threading.Thread(

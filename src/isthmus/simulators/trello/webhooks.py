@@ -88,6 +88,10 @@ class WebhookSender:
         self._open = 0
         world.watchers.append(self._notice)
 
+    def start(self) -> None:
+        """Deliver from now on (the thread begins with the first delivery)."""
+        self._stopping.clear()
+
     def stop(self) -> None:
         """Give up what is not delivered yet and end the thread."""
         self._stopping.set()
