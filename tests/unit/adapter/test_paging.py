@@ -1,7 +1,7 @@
 """Walks bring each item once and end."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.adapter import in_chunks, walk_before, walk_cursor, walk_numbered
@@ -10,7 +10,11 @@ from isthmus.errors import InvalidDataError
 KEYS = st.lists(st.integers(), unique=True, max_size=60).map(sorted)
 SIZES = st.integers(min_value=1, max_value=12)
 
+# A busy machine is no failure of ours.
+unhurried = settings(deadline=None)
 
+
+@unhurried
 @given(keys=KEYS, size=SIZES, newest_first=st.booleans())
 def test_walking_back_brings_each_item_once(keys, size, newest_first):
     """
@@ -26,6 +30,7 @@ def test_walking_back_brings_each_item_once(keys, size, newest_first):
     assert sorted(walked) == keys
 
 
+@unhurried
 @given(keys=KEYS, size=SIZES, data=st.data())
 def test_walking_back_misses_nothing_while_people_edit(keys, size, data):
     """
@@ -71,6 +76,7 @@ def test_a_server_that_includes_the_key_itself_is_no_trouble():
     assert list(walk_before(fetch, key=lambda key: key, size=3)) == [[4, 5, 6], [2, 3], [0, 1]]
 
 
+@unhurried
 @given(items=KEYS, size=SIZES, tells_total=st.booleans())
 def test_numbered_pages_end_although_the_last_one_repeats(items, size, tells_total):
     """
@@ -86,6 +92,7 @@ def test_numbered_pages_end_although_the_last_one_repeats(items, size, tells_tot
     assert walked == items
 
 
+@unhurried
 @given(items=KEYS, size=SIZES)
 def test_marked_pages_are_walked_to_the_end(items, size):
     """
