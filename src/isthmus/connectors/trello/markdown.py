@@ -7,9 +7,12 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from bs4 import BeautifulSoup, Comment, NavigableString, Tag
+from bs4 import BeautifulSoup
+from bs4.element import Comment, NavigableString, Tag
 from markdown_it import MarkdownIt
 from markdownify import ATX, MarkdownConverter
+
+from isthmus.errors import InvalidDataError
 
 _BARE_URL: Final = re.compile(r"https?://[^\s<>\"'`*|\\\[\]{}^]+", re.IGNORECASE)
 _AUTOLINK: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{1,31}:[^\s<>\x00-\x20]*")
@@ -20,6 +23,8 @@ _BLOCKS: Final = [
 _SAME: Final = {"b": "strong", "i": "em", "del": "s", "strike": "s"}
 _EMPHASIS: Final = ("strong", "em", "s")
 _DROPPED: Final = ["script", "style", "head", "title", "template", "noscript", "iframe", "object"]
+_DEEPEST: Final = 100
+"""Writing recurses by level; Markdown itself nests no deeper than 20."""
 _MOVABLE: Final = re.compile(r"(?<!\\)[.,:;!?]+$")
 
 
@@ -102,8 +107,15 @@ class MarkdownWriter(MarkdownConverter):
         self.words = ""
 
     def convert(self, html: str) -> str:
-        """Turn HTML into Markdown, once."""
+        """Turn HTML into Markdown, once.
+
+        Raises:
+            InvalidDataError: When tags are nested so deep that no editor has made them.
+        """
         soup = BeautifulSoup(html, "html.parser")
+        if _depth(soup) > _DEEPEST:
+            msg = f"an HTML text is nested more than {_DEEPEST} tags deep and cannot be written as Markdown"
+            raise InvalidDataError(msg)
         _simplify(soup, plain=self._plain)
         self.words = words(soup)
         text: str = self.convert_soup(soup)
@@ -111,7 +123,7 @@ class MarkdownWriter(MarkdownConverter):
 
     def process_text(self, el: NavigableString, parent_tags: set[str] | None = None) -> str:
         """Keep an exclamation mark before a link from making an image of it."""
-        text: str = super().process_text(el, parent_tags=parent_tags)
+        text: str = super().process_text(el, parent_tags=parent_tags)  # type: ignore[misc]  # not in its stubs
         follows = None if "_noformat" in (parent_tags or ()) else el.next_sibling
         if text.endswith("!") and isinstance(follows, Tag) and follows.name == "a":
             text = f"{text[:-1]}\\!"
@@ -188,7 +200,7 @@ class MarkdownWriter(MarkdownConverter):
     def convert_code(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         """Write code inside a line, on one line."""
         line = text if "pre" in parent_tags else re.sub(r"\s*\n\s*", " ", text)
-        written: str = super().convert_code(el, line, parent_tags)
+        written: str = super().convert_code(el, line, parent_tags)  # type: ignore[misc]  # not in its stubs
         return written
 
     convert_kbd = convert_code
@@ -211,14 +223,14 @@ class MarkdownWriter(MarkdownConverter):
 
     def convert_li(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         """Write a list item; an empty one would make its list a loose one."""
-        written: str = super().convert_li(el, text, parent_tags) if text.strip() else ""
+        written: str = super().convert_li(el, text, parent_tags) if text.strip() else ""  # type: ignore[misc]  # not in its stubs
         return written
 
     def convert_list(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         """Write a list; inside an item only one that begins with 1 may follow text directly."""
         if "li" in parent_tags and el.name == "ol" and str(el.get("start") or "1") != "1":
             return f"\n\n{text.rstrip()}"
-        written: str = super().convert_list(el, text, parent_tags)
+        written: str = super().convert_list(el, text, parent_tags)  # type: ignore[misc]  # not in its stubs
         return written
 
     convert_ul = convert_list
@@ -229,6 +241,17 @@ class MarkdownWriter(MarkdownConverter):
         return f" {' '.join(text.split()).replace('|', chr(92) + '|')} |"
 
     convert_th = convert_td
+
+
+def _depth(soup: BeautifulSoup) -> int:
+    """Tell how deep the deepest tag lies."""
+    deepest = 0
+    waiting: list[tuple[Tag, int]] = [(soup, 0)]
+    while waiting:
+        tag, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        waiting += [(child, depth + 1) for child in tag.contents if isinstance(child, Tag)]
+    return deepest
 
 
 def words(soup: BeautifulSoup) -> str:

@@ -42,7 +42,8 @@ def html_to_markdown(html: str | None) -> str:
         html: HTML from any editor; None is empty.
 
     Returns:
-        Markdown without blank lines around it; "" for nothing.
+        Markdown without blank lines around it; "" for nothing. `InvalidDataError` is raised for
+        HTML nested deeper than any editor makes it.
 
     >>> html_to_markdown("<p>Some <b>bold</b> text</p><ul><li>one</li></ul>")
     'Some **bold** text\n\n* one'

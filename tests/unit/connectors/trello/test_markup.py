@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from isthmus.connectors.trello.markdown import bare_url_at
 from isthmus.connectors.trello.markup import html_to_markdown, markdown_to_html
+from isthmus.errors import InvalidDataError
 
 # Whatever people type: words, marks, and marks that are not meant as such.
 PIECES = st.one_of(
@@ -282,6 +283,15 @@ def test_formatting_that_markdown_cannot_say_gives_way_to_the_words():
     ]
 
     assert written == ["**Note**:text", "**onetwo**", "**one**_two_", "a(b)c", "one\n\ntwo"]
+
+
+@pytest.mark.parametrize("tag", ["<b>", "<div>", "<ul><li>", "<blockquote>"])
+def test_html_that_no_editor_makes_is_a_data_error(tag):
+    """
+    A hostile nesting parks one record and neither ends nor holds up the sync.
+    """
+    with pytest.raises(InvalidDataError, match="nested more than 100 tags deep"):
+        html_to_markdown(tag * 3000 + "x")
 
 
 def test_text_that_looks_like_markup_is_kept_as_text():
