@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any, Final, Self
@@ -25,6 +26,7 @@ from isthmus.errors import (
     InvalidDataError,
     IsthmusError,
     NetworkRetryableError,
+    ParkError,
 )
 
 USER_AGENT: Final = f"isthmus/{version('isthmus')}"
@@ -162,6 +164,8 @@ class HTTPClient:
             # A proxy from the environment cannot reach this machine's own servers.
             trust_env=not _is_loopback(self._base.host),
             follow_redirects=False,
+            # A kept cookie would be a second identity beside the credentials.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     def __repr__(self) -> str:
@@ -272,7 +276,9 @@ class HTTPClient:
             value = decode(response, call)
             value = value if promise is None else promise(value, call)
         except IsthmusError as error:
-            self._note(logging.WARNING, sent.method, call, began, type(error).__name__)
+            # That one record is missing or refused is daily business.
+            level = logging.INFO if isinstance(error, ParkError) else logging.WARNING
+            self._note(level, sent.method, call, began, type(error).__name__)
             raise
         self._note(logging.DEBUG, sent.method, call, began, "done")
         return value

@@ -430,7 +430,7 @@ def test_each_request_is_logged_with_keys(server, caplog):
     ]
     assert seen == [
         ("DEBUG", "http request", "GET", "read card 17", "done"),
-        ("WARNING", "http request", "GET", "read card 18", "IDMissingInBackend"),
+        ("INFO", "http request", "GET", "read card 18", "IDMissingInBackend"),
     ]
 
 
@@ -450,6 +450,19 @@ def test_credentials_may_be_told_anew_before_each_request(server):
         line for text in server.requests for line in text.split("\r\n") if line.startswith("Authorization")
     ]
     assert sent == ["Authorization: first-token", "Authorization: second-token"]
+
+
+def test_no_cookie_is_kept(server):
+    """
+    Our credentials are the only thing that says who we are.
+    """
+    with_cookie = OK.replace(b"\r\n", b"\r\nSet-Cookie: session=abc; Path=/\r\n", 1)
+
+    with HTTPClient(server.answers(with_cookie, OK)) as client:
+        client.request("GET", "/a", what="read a")
+        client.request("GET", "/b", what="read b")
+
+    assert "cookie" not in server.requests[1].lower()
 
 
 def test_half_a_character_in_the_query_is_a_data_error(server):
