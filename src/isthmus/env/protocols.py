@@ -161,6 +161,13 @@ class Transaction(Protocol):
 
     written: str | None
     """What was written first since it began; None while it has only read."""
+    guards: list[Callable[[], None]]
+    """Called before each commit that writes; one that raises prevents it."""
+
+    @property
+    def used(self) -> bool:
+        """True when a commit would have something to do."""
+        ...
 
     @property
     def session(self) -> Any:
@@ -277,6 +284,10 @@ class LeaseLocks(Protocol):
 
     def take(self, keys: Sequence[str], *, lasting: timedelta) -> Grant:
         """Claim what is free, in one sorted statement of its own transaction."""
+        ...
+
+    def now(self) -> datetime:
+        """Tell the time by the clock that decides about leases."""
         ...
 
     def prolong(self, grant: Grant, *, lasting: timedelta) -> Grant:

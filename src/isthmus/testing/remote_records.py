@@ -266,7 +266,9 @@ class RemoteRecords:
             return [self._command(field, item) for item in value or ()]
         if field.relation is not None and known and value is not False and value is not None:
             return value if isinstance(value, str) and search else self._key(field.relation, value)
-        return from_wire(field, value) if field.type not in X2MANY else (None if value is False else value)
+        if search or field.type in X2MANY:
+            return value  # text stands for an instant in a domain, False for empty
+        return from_wire(field, value)
 
     def _command(self, field: Field, item: Any) -> Any:
         if not isinstance(item, list):

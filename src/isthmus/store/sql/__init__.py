@@ -2,7 +2,7 @@
 
 from isthmus.store.sql.base import Json, SqlModel, UtcDateTime, new_token
 from isthmus.store.sql.capture import Change, watch
-from isthmus.store.sql.engine import is_busy, make_engine
+from isthmus.store.sql.engine import DATA_ERRORS, is_busy, make_engine
 from isthmus.store.sql.lease import SqlLeaseLocks, database_now
 from isthmus.store.sql.limiter import SqlLimiter
 from isthmus.store.sql.liveness import Owner
@@ -11,6 +11,7 @@ from isthmus.store.sql.store import SqlStore
 from isthmus.store.sql.transaction import SqlTransaction
 
 __all__ = [
+    "DATA_ERRORS",
     "Change",
     "Json",
     "Owner",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+from weakref import WeakSet
 
 from sqlalchemy import delete, event, inspect, select
 from sqlalchemy.orm import Mapper, ORMExecuteState, RelationshipProperty, Session
@@ -28,8 +29,14 @@ class Change:
     ctx: Mapping[str, Any]
 
 
+_watched: "WeakSet[type]" = WeakSet()
+
+
 def watch(cls: type) -> None:
     """Let SQLAlchemy remember old values of a mapped class, also of expired attributes."""
+    if cls in _watched:
+        return
+    _watched.add(cls)
     mapper: Mapper[Any] = inspect(cls)
     for attribute in mapper.column_attrs:
         event.listen(getattr(cls, attribute.key), "set", _noop, active_history=True)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import psycopg.errors
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, StatementError
 
 from isthmus.errors import DatabaseBusyError, SettingsError
 
@@ -16,6 +16,8 @@ READONLY: Final = "isthmus_readonly"
 _BUSY_TIMEOUT_MS: Final = 10_000
 _LOCK_TIMEOUT_MS: Final = 10_000
 _IDLE_TIMEOUT_MS: Final = 120_000
+DATA_ERRORS: Final = (IntegrityError, DataError, StatementError)
+"""What the database raises about values: one record's trouble, not the connection's."""
 _PG_RETRY: Final = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.DeadlockDetected,

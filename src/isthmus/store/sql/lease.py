@@ -113,6 +113,12 @@ class SqlLeaseLocks:
             connection.execute(delete(Lease).where(Lease.owner.in_(gone), Lease.key.in_(keys)))
         return True
 
+    def now(self) -> datetime:
+        """Tell the time by the clock that decides about leases: the server's on PostgreSQL."""
+        with self._engine.begin() as connection:
+            moment: datetime = connection.scalar(select(database_now(self._engine, self._clock)))  # type: ignore[assignment]
+        return moment
+
     def prolong(self, grant: Grant, *, lasting: timedelta) -> Grant:
         """Hold a grant for longer.
 

@@ -129,8 +129,13 @@ class SqlStore:
             return getattr(self.mapped(model), self.mapper(model).get_property_by_column(column).key)
         return attribute
 
-    def read(self, env: Env, model: str, ids: Sequence[Key], fields: Sequence[str]) -> list[dict[str, Any]]:
-        """Read values, in the order of *ids*; missing records are left out."""
+    def read(
+        self, env: Env, model: str, ids: Sequence[Key], fields: Sequence[str], *, lock: bool = False
+    ) -> list[dict[str, Any]]:
+        """Read values, in the order of *ids*; missing records are left out.
+
+        With *lock* nobody else writes the rows until the transaction ends.
+        """
         described = self.fields(model)
         plain = [f for f in fields if described[f].type not in X2MANY]
         columns = [self._attribute(model, f) for f in plain]
@@ -138,7 +143,8 @@ class SqlStore:
         session = env.session
         rows: dict[Key, dict[str, Any]] = {}
         for chunk in _chunks(ids):
-            for row in session.execute(select(key, *columns).where(key.in_(chunk))):
+            statement = select(key, *columns).where(key.in_(chunk)).order_by(key)
+            for row in session.execute(statement.with_for_update() if lock else statement):
                 rows[row[0]] = {"id": row[0], **dict(zip(plain, row[1:], strict=True))}
         for field in fields:
             if described[field].type in X2MANY:
@@ -205,12 +211,13 @@ class SqlStore:
         if not record.env.is_outside:
             record.env.transaction.session  # noqa: B018 - begins a transaction; expired values need one
         try:
-            value = getattr(instance, self._attribute(record._name, field).key)
+            many = described.type in X2MANY
+            value = getattr(instance, field if many else self._attribute(record._name, field).key)
         except InvalidRequestError as exc:
             raise OutsideError(
                 f"{record!r}.{field} is not loaded and cannot be read inside env.outside()"
             ) from exc
-        if described.type in X2MANY:
+        if many:
             mapper = getattr(type(instance), field).property.mapper
             return [mapper.primary_key_from_instance(child)[0] for child in value]
         return value
@@ -247,6 +254,8 @@ class SqlStore:
         for instance in self._instances(env, model, ids):
             for field, value in values.items():
                 setter(instance, field, value)
+        if any(self.fields(model)[field].type in X2MANY for field in values):
+            env.flush()  # what a command list created needs its key to be read
 
     def unlink(self, env: Env, model: str, ids: Sequence[Key]) -> None:
         """Delete records; their unlink events come first.

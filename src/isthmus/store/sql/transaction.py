@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, event
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DataError, IntegrityError, InvalidRequestError, StatementError
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from isthmus.env import Env
-from isthmus.errors import OutsideError, ReadonlyError, TransactionError
+from isthmus.errors import OutsideError, ReadonlyError, RecordValueError, TransactionError
 from isthmus.store.sql.capture import Capture
 from isthmus.store.sql.engine import READONLY
 
@@ -100,6 +100,12 @@ class SqlTransaction:
         """True while a transaction is open."""
         return self._session.in_transaction()
 
+    @property
+    def used(self) -> bool:
+        """True when a commit would have something to do."""
+        session = self._session
+        return self.open or bool(session.new or session.dirty or session.deleted or self._before)
+
     def mark(self, what: str) -> None:
         """Note a write that the session does not see.
 
@@ -132,9 +138,9 @@ class SqlTransaction:
 
         Raises:
             ReadonlyError: When a readonly env has changes.
+            RecordValueError: When a value breaks a constraint of the database; names the constraint.
             OutsideError: When something was assigned inside ``env.outside()``.
-            InvalidRequestError: SQLAlchemy's own, elsewhere.
-        """
+        """  # noqa: DOC502 - RecordValueError is kept first, then raised
         session = self._session
         dirty = bool(session.new or session.deleted or session.dirty)
         if dirty and self._readonly:
@@ -145,13 +151,14 @@ class SqlTransaction:
             flush()
             if self.capture.pending:
                 self.capture.deliver(session)
-        except InvalidRequestError as exc:
-            if self._env is not None and self._env.is_outside:
-                raise OutsideError("a record was assigned inside env.outside()") from exc
-            raise
         except BaseException as exc:
+            if isinstance(exc, InvalidRequestError) and self._env is not None and self._env.is_outside:
+                raise OutsideError("a record was assigned inside env.outside()") from exc
             self._broken = exc
-            raise
+            if (reason := _refused_value(exc)) is None:
+                raise
+            self._broken = RecordValueError(f"the database refuses a value: {reason}")
+            raise self._broken from exc
 
     def flush(self) -> None:
         """Send pending changes and deliver their events."""
@@ -176,9 +183,7 @@ class SqlTransaction:
             broken = self._broken
             self.rollback()
             raise TransactionError(f"the transaction was broken by an earlier error: {broken}") from broken
-        if not self.open and not (
-            self._session.new or self._session.dirty or self._session.deleted or self._before
-        ):
+        if not self.used:
             return
         try:
             self._prepare()
@@ -280,3 +285,13 @@ class SqlTransaction:
         """Give the connection back; what was not committed is rolled back."""
         if self._owned:
             self._session.close()
+
+
+def _refused_value(error: BaseException) -> str | None:
+    """Say in one line why a value cannot be stored; None when the error is not about a value."""
+    if isinstance(error, (IntegrityError, DataError)):
+        return " ".join(str(error.orig).split())
+    # A value that the column's type refuses, and SQLite's integers of more than 64 bits.
+    if type(error) is StatementError or isinstance(error, OverflowError):
+        return " ".join(str(getattr(error, "orig", None) or error).split())
+    return None

@@ -1,0 +1,81 @@
+"""Databases with tables, envs over them, and remote servers."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from isthmus.store.sql import SqlModel, make_engine
+from isthmus.testing.databases import Databases, Kind
+from isthmus.testing.envs import Envs
+from isthmus.testing.remote_server import RemoteServer, bundled_models
+
+
+def make_tables(url: str) -> None:
+    """Make every table at once: what migrations would have made."""
+    engine = make_engine(url)
+    SqlModel.metadata.create_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def envs(databases: Databases, database_kind: Kind) -> Iterator[Envs]:
+    """Envs over a database with the bundled models, once of each kind."""
+    bundled = bundled_models()
+    with databases.fresh(database_kind, make_tables) as url:
+        engine = make_engine(url)
+        yield Envs(engine, bundled)
+        engine.dispose()
+
+
+@pytest.fixture
+def hub_envs(databases: Databases) -> Iterator[type[Envs]]:
+    """Make envs over an own database without records, given stores."""
+    with databases.fresh("sqlite", make_tables) as url:
+        engine = make_engine(url)
+        yield lambda *stores, **options: Envs(engine, stores=stores, **options)
+        engine.dispose()
+
+
+@pytest.fixture(params=["none", "probe", "native_key"])
+def create_safety(request: pytest.FixtureRequest) -> str:
+    """Runs the test once with each create safety."""
+    return request.param
+
+
+@pytest.fixture
+def server(databases: Databases, database_kind: Kind, create_safety: str) -> Iterator[RemoteServer]:
+    """A remote server over a second database of each kind."""
+    with databases.fresh(database_kind) as url, RemoteServer(url, create_safety=create_safety) as running:
+        running.faults.hold_s = 0.5
+        yield running
+
+
+@pytest.fixture(scope="session")
+def program() -> ModuleType:
+    """The worker program of the queue's tests, with their model."""
+    path = Path(__file__).with_name("queue_program.py")
+    if path.stem not in sys.modules:
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None and spec.loader is not None
+        sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[path.stem])
+    return sys.modules[path.stem]
+
+
+@pytest.fixture(scope="session")
+def queue_tables(program: ModuleType) -> Callable[[str], None]:
+    """Makes every table, that of the queue's tests included."""
+    return lambda url: make_tables(url)
+
+
+@pytest.fixture
+def queue_url(
+    databases: Databases, database_kind: Kind, queue_tables: Callable[[str], None]
+) -> Iterator[str]:
+    """A database for the queue's tests, once of each kind."""
+    with databases.fresh(database_kind, queue_tables) as url:
+        yield url
