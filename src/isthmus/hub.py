@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from isthmus.backend import KeyRing
+from isthmus.binding import Binding
 from isthmus.clock import Clock, SystemClock
 from isthmus.component import AbstractComponent, ComponentRegistry, declared_components
 from isthmus.env import Env, Model, ModelClasses, ModelExtension, Record, Services, Store, declared_extensions
@@ -156,7 +157,10 @@ class Hub:
         return mapped | dict(own)
 
     def _refuse_unknown_models(self, classes: ModelClasses, routed: Mapping[str, Store]) -> None:
-        kinds = {parent for cls in self._mapped.values() for parent in getattr(cls, "_extends", ())}
+        # An installation without any connector has no binding model, but the jobs of all of them.
+        kinds = {
+            parent for cls in (Binding, *self._mapped.values()) for parent in getattr(cls, "_extends", ())
+        }
         for name in classes.extended():
             if name not in routed and name not in kinds:
                 raise ConfigurationError(

@@ -21,6 +21,8 @@ class BackendAdapter(AbstractComponent):
     _usage = "backend.adapter"
 
     create_safety: ClassVar[CreateSafety] = CreateSafety.NONE
+    version_field: ClassVar[str | None] = None
+    """Field of a payload that moves with every change of it; None where there is none."""
 
     def external_id_of(self, payload: Mapping[str, Any]) -> str:
         """Tell the external ID of a payload.

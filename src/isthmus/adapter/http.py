@@ -147,6 +147,8 @@ class HTTPClient:
         self.windows = tuple(windows)
         self.limiter = limiter
         self.clock: Clock = clock or SystemClock()
+        self.on_call: Callable[[str], None] | None = None
+        """Told what a call is for, before it is made; may refuse it (`Env.external_call`)."""
         self._auth = auth
         self._repeats = min(repeats, len(_PAUSES))
         self._refusals = frozenset(text.lower() for text in refusals)
@@ -238,6 +240,8 @@ class HTTPClient:
             NetworkRetryableError: When it may work later. Nothing was written. The other
                 errors are in the table of `isthmus.adapter.failure`.
         """
+        if self.on_call is not None:
+            self.on_call(what)
         method = method.upper()
         safe = method in _SAFE if idempotent is None else idempotent
         call = Call(what=what, safe=safe, server=self.server)

@@ -1,13 +1,17 @@
 """The binder: finds the record of an external ID and the external ID of a record."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from isthmus.binding.model import Binding, BindingRecord, BindingState
 from isthmus.binding.table import BindingRow, BindingTable
 from isthmus.component import Component
 from isthmus.env import Record
 from isthmus.errors import ConfigurationError, ManyIDSInBackend, NoExternalId
+
+
+PLANNED: Final = "planned records"
+"""Key of ``env.memo`` under which a synchroniser notes what it is about to create: by (model, external ID)."""
 
 
 def external_key(value: Any) -> str | None:
@@ -78,6 +82,9 @@ class Binder(Component):
         Source:
             ``Binder.to_internal`` of OCA/connector 18.0; there an empty recordset stands for None.
         """
+        planned = self.env.memo.get(PLANNED, {}).get((self.model.name, external_key(external_id)))
+        if planned is not None and unwrap:
+            return planned
         row = self.find(external_id)
         if row is None or (unwrap and (row.record_id is None or row.state == BindingState.TOMBSTONE)):
             return None

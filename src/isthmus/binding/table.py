@@ -1,6 +1,6 @@
 """Bindings in bulk: a page of them is one query and one statement."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ class BindingRow:
     seen_external: Image | None = None
     seen_internal: Image | None = None
     revision: int = 0
+    sync_date: datetime | None = None
 
     @property
     def is_linked(self) -> bool:
@@ -46,7 +47,7 @@ class BindingTable:
         self._backend_id = backend_id
         self._columns = (
             mapped.id, mapped.record_id, mapped.external_id, mapped.scope, mapped.state,
-            mapped.seen_external, mapped.seen_internal, mapped.revision,
+            mapped.seen_external, mapped.seen_internal, mapped.revision, mapped.sync_date,
         )  # fmt: skip
 
     def by_external(self, session: Session, external_ids: Iterable[str]) -> dict[str, BindingRow]:
@@ -71,14 +72,27 @@ class BindingTable:
             found += [BindingRow(*row) for row in session.execute(statement)]
         return found
 
-    def external_ids(self, session: Session) -> set[str]:
-        """List the external IDs of all linked bindings."""
+    def external_ids(self, session: Session, seen: Mapping[str, str] | None = None) -> set[str]:
+        """List the external IDs of linked bindings, or of those whose external image has the values of *seen*."""
         statement = select(self._mapped.external_id).where(
             self._mapped.backend_id == self._backend_id,
             self._mapped.external_id.is_not(None),
             self._mapped.state == BindingState.LINKED.value,
         )
+        for field, value in (seen or {}).items():
+            statement = statement.where(self._mapped.seen_external[field].as_string() == value)
         return {text for text in session.scalars(statement) if text is not None}
+
+    def linked(self, session: Session) -> list[BindingRow]:
+        """List the bindings that runs may touch, in order of their keys."""
+        statement = (
+            select(*self._columns)
+            .where(
+                self._mapped.backend_id == self._backend_id, self._mapped.state == BindingState.LINKED.value
+            )
+            .order_by(self._mapped.id)
+        )
+        return [BindingRow(*row) for row in session.execute(statement)]
 
     def insert(self, session: Session, rows: Sequence[BindingRow], now: datetime) -> None:
         """Add bindings by one statement and note their keys."""

@@ -1,3 +1,53 @@
 """Synchronizers: importers, exporters and deleters, in phases, with what they keep."""
 
-import isthmus.sync.table  # noqa: F401 - declares the tables
+import isthmus.sync.binding_jobs
+import isthmus.sync.locker  # noqa: F401 - declares its component
+from isthmus.sync.checkpoint import add_checkpoint
+from isthmus.sync.cursor import CursorBook, NewestFirst
+from isthmus.sync.deleter import Deleter
+from isthmus.sync.effect import EffectLog, Intent
+from isthmus.sync.exporter import BatchExporter, Exporter, RecordExporter
+from isthmus.sync.importer import BatchImporter, Importer, RecordImporter
+from isthmus.sync.item import Dependency, Item, Operation
+from isthmus.sync.listener import ConnectorListener, ExportListener
+from isthmus.sync.report import Report
+from isthmus.sync.synchronizer import ConnectorComponent, Synchronizer
+from isthmus.sync.table import (
+    Checkpoint,
+    CheckpointKind,
+    CheckpointState,
+    Cursor,
+    Effect,
+    EffectState,
+    JournalEntry,
+)
+
+__all__ = [
+    "BatchExporter",
+    "BatchImporter",
+    "Checkpoint",
+    "CheckpointKind",
+    "CheckpointState",
+    "ConnectorComponent",
+    "ConnectorListener",
+    "Cursor",
+    "CursorBook",
+    "Deleter",
+    "Dependency",
+    "Effect",
+    "EffectLog",
+    "EffectState",
+    "ExportListener",
+    "Exporter",
+    "Importer",
+    "Intent",
+    "Item",
+    "JournalEntry",
+    "NewestFirst",
+    "Operation",
+    "RecordExporter",
+    "RecordImporter",
+    "Report",
+    "Synchronizer",
+    "add_checkpoint",
+]

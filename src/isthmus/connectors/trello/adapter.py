@@ -243,6 +243,7 @@ class TrelloCardAdapter(TrelloAdapter):
 
     _name = "trello.card.adapter"
     _apply_on = "trello.card"
+    version_field = "dateLastActivity"
 
     @property
     def link_base(self) -> str:

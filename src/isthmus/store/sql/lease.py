@@ -115,6 +115,8 @@ class SqlLeaseLocks:
 
     def now(self) -> datetime:
         """Tell the time by the clock that decides about leases: the server's on PostgreSQL."""
+        if self._engine.dialect.name != "postgresql":
+            return self._clock.now()
         with self._engine.begin() as connection:
             moment: datetime = connection.scalar(select(database_now(self._engine, self._clock)))  # type: ignore[assignment]
         return moment

@@ -52,10 +52,6 @@ def _script(branches: Mapping[str, Path]) -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
-def _targets(branches: Mapping[str, Path]) -> tuple[str, ...]:
-    return tuple(f"{name}@head" for name in (BRANCH, *branches))
-
-
 @contextmanager
 def _begun(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection, connection.begin():
@@ -97,12 +93,11 @@ def upgrade(engine: Engine, branches: Mapping[str, Path] | None = None) -> list[
         SchemaError: When the database is newer than this program, or has revisions of a
             plugin that is not enabled here.
     """  # noqa: DOC502 - raised by what is called
-    plugins = branches or {}
-    script = _script(plugins)
+    script = _script(branches or {})
     applied: list[str] = []
 
     def steps(revision: Any, _context: Any) -> Any:
-        return script._upgrade_revs(_targets(plugins), revision)  # type: ignore[arg-type]  # takes several
+        return script._upgrade_revs("heads", revision)
 
     with _begun(engine) as connection:
         _lock(connection)

@@ -1,0 +1,1 @@
+"""Connectors: each uses public doors only."""

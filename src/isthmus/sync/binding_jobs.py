@@ -1,0 +1,54 @@
+"""The jobs of binding models."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from isthmus.env import ModelExtension
+from isthmus.errors import BackendError
+from isthmus.job import job
+from isthmus.sync.report import Report
+
+_RETRY = {1: 5, 3: 30, 6: 300}
+"""Seconds by number of the retry: short at first, since most failures of a network are."""
+
+
+class BindingJobs(ModelExtension):
+    """What every binding model can do, at once or delayed."""
+
+    _inherit = "external.binding"
+
+    @job(retry_pattern=_RETRY, max_retries=20)
+    def import_batch(self, backend: Any, filters: Mapping[str, Any] | None = None) -> str:
+        """Import what the filters select from a backend."""
+        with _active(backend).work_on(self._name) as work:  # type: ignore[attr-defined]  # the model
+            report: Report = work.component(usage="batch.importer").run(filters)
+        return report.sentence()
+
+    @job(retry_pattern=_RETRY, max_retries=20)
+    def import_record(self, backend: Any, external_id: str, force: bool = False) -> str:  # noqa: FBT001, FBT002
+        """Import one record by its external ID."""
+        with _active(backend).work_on(self._name) as work:  # type: ignore[attr-defined]
+            report: Report = work.component(usage="record.importer").run(external_id, force=force)
+        return report.sentence()
+
+    @job(retry_pattern=_RETRY, max_retries=20)
+    def export_record(self, fields: Iterable[str] | None = None) -> str:
+        """Export the binding's record."""
+        with _active(self.backend).work_on(self._name) as work:  # type: ignore[attr-defined]
+            report: Report = work.component(usage="record.exporter").run(self, fields=fields)
+        return report.sentence()
+
+    @job(retry_pattern=_RETRY, max_retries=20)
+    def delete_record(self) -> str:
+        """Apply the backend's policy there, after our record was deleted."""
+        with _active(self.backend).work_on(self._name) as work:  # type: ignore[attr-defined]
+            report: Report = work.component(usage="deleter").run(self)
+        return report.sentence()
+
+
+def _active(backend: Any) -> Any:
+    if not backend["active"]:
+        raise BackendError(
+            f"backend {backend['name']!r} is disabled: `isthmus backend set {backend['name']} active=true`"
+        )
+    return backend

@@ -1,0 +1,129 @@
+"""Checkpoints: what a person must look at. One open item per thing, renewed and not doubled."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from isthmus.env import Env
+from isthmus.sync.table import Checkpoint, CheckpointKind, CheckpointState
+
+
+def add_checkpoint(
+    env: Env,
+    kind: CheckpointKind,
+    *,
+    backend_id: int,
+    model: str,
+    summary: str,
+    record_id: str | None = None,
+    external_id: str | None = None,
+    topic: str = "",
+    detail: dict[str, Any] | None = None,
+    payload: Any = None,
+) -> Checkpoint:
+    """Put an item into the inbox, or renew the open one about the same thing.
+
+    Args:
+        env: The env whose transaction it becomes part of.
+        kind: Why a person must look.
+        backend_id: The backend.
+        model: The binding model.
+        summary: One sentence for people, without payload.
+        record_id: Key of our record, as text.
+        external_id: Their key.
+        topic: What it is about within the record.
+        detail: Facts without personal values.
+        payload: The values concerned; stored encrypted.
+
+    Returns:
+        The item.
+    """
+    session, now = env.session, env.now()
+    found = find_open(env, kind, backend_id, model, record_id, external_id, topic)
+    if found is None:
+        found = Checkpoint(
+            kind=kind.value, backend_id=backend_id, model=model, record_id=record_id, external_id=external_id,
+            topic=topic, created_at=now, times=0, state=CheckpointState.OPEN.value,
+        )  # fmt: skip
+        session.add(found)
+    found.summary, found.detail, found.renewed_at, found.run_id = summary, detail, now, env.run_id
+    found.times += 1
+    if payload is not None:
+        found.sealed_payload = env.services.secrets.seal(payload, context=f"checkpoint/{backend_id}/{model}")
+    session.flush()
+    return found
+
+
+def find_open(
+    env: Env,
+    kind: CheckpointKind,
+    backend_id: int,
+    model: str,
+    record_id: str | None,
+    external_id: str | None,
+    topic: str = "",
+) -> Checkpoint | None:
+    """Find the open item about a thing."""
+    found: Checkpoint | None = env.session.scalars(
+        select(Checkpoint).where(
+            Checkpoint.kind == kind.value,
+            Checkpoint.state == CheckpointState.OPEN.value,
+            Checkpoint.backend_id == backend_id,
+            Checkpoint.model == model,
+            Checkpoint.record_id.is_(None) if record_id is None else Checkpoint.record_id == record_id,
+            Checkpoint.external_id.is_(None)
+            if external_id is None
+            else Checkpoint.external_id == external_id,
+            Checkpoint.topic == topic,
+        )
+    ).one_or_none()
+    return found
+
+
+def open_payload(env: Env, checkpoint: Checkpoint) -> Any:
+    """Give the values an item is about; None when it has none."""
+    if checkpoint.sealed_payload is None:
+        return None
+    context = f"checkpoint/{checkpoint.backend_id}/{checkpoint.model}"
+    return env.services.secrets.open(checkpoint.sealed_payload, context=context)
+
+
+def close_open(
+    env: Env,
+    backend_id: int,
+    model: str,
+    *,
+    external_ids: list[str] | None = None,
+    record_ids: list[str] | None = None,
+    kinds: tuple[CheckpointKind, ...],
+    resolution: str,
+    topics: list[str] | None = None,
+) -> int:
+    """Close open items that have become moot.
+
+    Returns:
+        How many were closed.
+    """
+    statement = select(Checkpoint).where(
+        Checkpoint.state == CheckpointState.OPEN.value,
+        Checkpoint.backend_id == backend_id,
+        Checkpoint.model == model,
+        Checkpoint.kind.in_([k.value for k in kinds]),
+    )
+    if external_ids is not None:
+        statement = statement.where(Checkpoint.external_id.in_(external_ids))
+    if record_ids is not None:
+        statement = statement.where(Checkpoint.record_id.in_(record_ids))
+    if topics is not None:
+        statement = statement.where(Checkpoint.topic.in_(topics))
+    found = env.session.scalars(statement).all()
+    for checkpoint in found:
+        close(env, checkpoint, resolution)
+    return len(found)
+
+
+def close(env: Env, checkpoint: Checkpoint, resolution: str, *, ignored: bool = False) -> None:
+    """Close one item."""
+    checkpoint.state = (CheckpointState.IGNORED if ignored else CheckpointState.RESOLVED).value
+    checkpoint.resolved_at = env.now()
+    checkpoint.resolution = resolution
