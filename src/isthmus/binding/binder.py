@@ -6,12 +6,15 @@ from typing import Any, Final
 from isthmus.binding.model import Binding, BindingRecord, BindingState
 from isthmus.binding.table import BindingRow, BindingTable
 from isthmus.component import Component
-from isthmus.env import Record
+from isthmus.env import Env, Record
 from isthmus.errors import ConfigurationError, ManyIDSInBackend, NoExternalId
 
 
 PLANNED: Final = "planned records"
 """Key of ``env.memo`` under which a synchroniser notes what it is about to create: by (model, external ID)."""
+
+
+_MEMO: Final = ("bindings by external ID", "bindings by record")
 
 
 def external_key(value: Any) -> str | None:
@@ -21,6 +24,12 @@ def external_key(value: Any) -> str | None:
     ('0', 'abc', None)
     """
     return None if value is None or value == "" or value is False else str(value)
+
+
+def forget_bindings(env: Env) -> None:
+    """Drop what binders have looked up in this transaction: bindings were written."""
+    for key in [k for k in env.memo if isinstance(k, tuple) and k[0] in _MEMO]:
+        del env.memo[key]
 
 
 class Binder(Component):
@@ -48,7 +57,7 @@ class Binder(Component):
     def _known(self) -> dict[str, BindingRow]:
         """Bindings prefetched in this transaction, by external ID."""
         known: dict[str, BindingRow] = self.env.memo.setdefault(
-            ("binder", self.collection.id, self.model.name), {}
+            (_MEMO[0], self.collection.id, self.model.name), {}
         )
         return known
 
@@ -121,8 +130,8 @@ class Binder(Component):
 
     def bindings_of(self, record: Any) -> list[BindingRow]:
         """Give the live bindings of a record (or its key) on this backend."""
-        key = str(record.id if isinstance(record, Record) else record)
-        memo = self.env.memo.setdefault(("bindings", self.collection.id, self.model.name), {})
+        key = str(getattr(record, "id", record))
+        memo = self.env.memo.setdefault((_MEMO[1], self.collection.id, self.model.name), {})
         if key not in memo:
             rows = self.table.by_record(self.env.session, [key])
             memo[key] = [r for r in rows if r.state != BindingState.TOMBSTONE]
@@ -142,7 +151,7 @@ class Binder(Component):
         with self.env.context(connector_no_export=True):
             record.write({"external_id": key, "sync_date": self.env.now()})
             self.env.flush()
-        self.env.memo.clear()
+        forget_bindings(self.env)
 
     def unwrap_binding(self, binding: Any) -> Record | None:
         """Give the record behind a binding (or its key)."""

@@ -7,6 +7,7 @@ from isthmus.sync.cursor import CursorBook, NewestFirst
 from isthmus.sync.deleter import Deleter
 from isthmus.sync.effect import EffectLog, Intent
 from isthmus.sync.exporter import BatchExporter, Exporter, RecordExporter
+from isthmus.sync.inbox import Choice, Inbox
 from isthmus.sync.importer import BatchImporter, Importer, RecordImporter
 from isthmus.sync.item import Dependency, Item, Operation
 from isthmus.sync.listener import ConnectorListener, ExportListener
@@ -28,6 +29,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointKind",
     "CheckpointState",
+    "Choice",
     "ConnectorComponent",
     "ConnectorListener",
     "Cursor",
@@ -40,6 +42,7 @@ __all__ = [
     "ExportListener",
     "Exporter",
     "Importer",
+    "Inbox",
     "Intent",
     "Item",
     "JournalEntry",

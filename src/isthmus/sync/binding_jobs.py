@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from isthmus.env import ModelExtension
+from isthmus.env import ChangedFields, ModelExtension
 from isthmus.errors import BackendError
 from isthmus.job import job
+from isthmus.sync.item import Snapshot
 from isthmus.sync.report import Report
 
 _RETRY = {1: 5, 3: 30, 6: 300}
@@ -46,9 +47,28 @@ class BindingJobs(ModelExtension):
         return report.sentence()
 
 
+class BackendJobs(ModelExtension):
+    """What every backend can do, at once or delayed."""
+
+    _inherit = "connector.backend"
+
+    env: Any
+
+    @job(retry_pattern=_RETRY, max_retries=20)
+    def notify_observed(self, model: str, record_id: Any, event: str, old: Mapping[str, Any] | None) -> str:
+        """Tell listeners again of an observed change, after one of them failed."""
+        records = self.env[model]
+        rows = records.read([record_id], list(records.fields))
+        values = rows[0] if rows else {"id": record_id, **(old or {})}
+        record = Snapshot(records.browse(record_id), values)
+        arguments = () if old is None else (ChangedFields(dict(old)),)
+        record.record.event(event).notify(record, *arguments)
+        return f"{event} told"
+
+
 def _active(backend: Any) -> Any:
     if not backend["active"]:
         raise BackendError(
-            f"backend {backend['name']!r} is disabled: `isthmus backend set {backend['name']} active=true`"
+            f"backend {backend['name']!r} is disabled: `isthmus backend enable {backend['name']}`"
         )
     return backend

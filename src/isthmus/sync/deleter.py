@@ -153,4 +153,5 @@ class Deleter(Synchronizer):
             external_id=row.external_id,
             summary=f"{self.model.name} {row.external_id}: {reason}: --ours deletes it there too, --theirs "
             f"imports it again as a new record",
+            detail={"deleted": "ours"},
         )

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from isthmus.binding import BindingRow, BindingState
+from isthmus.binding import BindingRow, BindingState, forget_bindings
 from isthmus.component import WorkContext
 from isthmus.env import CreateSafety, Env, plain
 from isthmus.errors import (
@@ -385,7 +385,7 @@ class OurSide:
             if not _is_plain(importer, "_after_import"):
                 for operation in batch:
                     importer._after_import(operation)
-        self._env.memo.clear()
+        forget_bindings(self._env)
 
     def _after(self, importer: Any, batch: Sequence[Operation]) -> dict[Any, dict[str, Any]]:
         """Read our records as they are after the write: what the store made of our values is the image."""
@@ -446,6 +446,7 @@ class OurSide:
             external_id=item.external_id,
             summary=f"{item.model} {item.external_id} was deleted there, but changed here since: --theirs deletes it "
             f"here too, --ours keeps it without a link",
+            detail={"deleted": "theirs"},
             payload=payload_of(item),
         )
 

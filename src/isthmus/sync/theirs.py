@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from isthmus.binding import BindingRow, BindingState, external_key
+from isthmus.binding import BindingRow, BindingState, external_key, forget_bindings
 from isthmus.component import WorkContext
 from isthmus.env import CreateSafety, Env, plain
 from isthmus.errors import (
@@ -424,5 +424,5 @@ def bind_for_export(env: Env, binder: Any, record_id: Any, scope: str) -> Bindin
     row = BindingRow(record_id=str(record_id), scope=scope)
     env.transaction.mark(f"create of {binder.model.name}")
     binder.table.insert(env.session, [row], env.now())
-    env.memo.clear()
+    forget_bindings(env)
     return row

@@ -1,0 +1,110 @@
+"""Whole runs on a backend: import, export, observe, poll."""
+
+from collections.abc import Callable
+from typing import Any
+
+from isthmus.component import WorkContext
+from isthmus.env import Env
+from isthmus.errors import BackendError, near
+from isthmus.sync.observe import Observer
+from isthmus.sync.report import Report
+
+Progress = Callable[[str, int, int | None], None]
+"""Told what is under way, how many are done and, where it is known, of how many."""
+
+
+def get_backend(env: Env, name: str) -> Any:
+    """Give a backend's record, of its own type, by its name.
+
+    Raises:
+        BackendError: When there is none of that name; names near ones.
+    """
+    backends = {b["name"]: b for b in env["connector.backend"].search([("active", "in", [True, False])])}
+    if name not in backends:
+        hint = near(name, backends) if backends else ": add one with `isthmus backend add`"
+        raise BackendError(f"there is no backend {name!r}{hint}")
+    base = backends[name]
+    if base["type"] not in env:
+        raise BackendError(f"backend {name!r} is of type {base['type']!r}, whose plugin is not enabled")
+    return env[base["type"]].browse(base.id)
+
+
+def models_of(env: Env, backend: Any) -> list[str]:
+    """List the binding models that a backend's connector has an adapter for, in order of name."""
+    found = []
+    for name in sorted(env.services.stores):
+        components = env.components.lookup(backend._name, "backend.adapter", name, backend.version_chain)
+        if any(c._collection == backend._name for c in components) and hasattr(env[name], "binds"):
+            found.append(name)
+    return found
+
+
+def _active(backend: Any) -> None:
+    if not backend["active"]:
+        raise BackendError(
+            f"backend {backend['name']!r} is disabled: `isthmus backend enable {backend['name']}`"
+        )
+
+
+def import_backend(env: Env, backend: Any, *, full: bool = False, progress: Progress | None = None) -> Report:
+    """Import what changed there, or everything.
+
+    Args:
+        env: The unit of work; each page is committed.
+        backend: The backend.
+        full: True walks everything again, also to find deletions.
+        progress: Told how far it is.
+    """
+    _active(backend)
+    report = Report()
+    for model in models_of(env, backend):
+        if env.components.lookup(backend._name, "batch.importer", model, backend.version_chain):
+            with backend.work_on(model, progress=progress) as work:
+                report.add(work.component(usage="batch.importer").run({"full": full}))
+    return report
+
+
+def export_backend(env: Env, backend: Any, *, progress: Progress | None = None) -> Report:
+    """Export every bound record that differs from what was last seen.
+
+    Args:
+        env: The unit of work; each record is committed.
+        backend: The backend.
+        progress: Told how far it is.
+    """
+    _active(backend)
+    report = Report()
+    for model in models_of(env, backend):
+        with backend.work_on(model, progress=progress) as work:
+            report.add(work.component(usage="batch.exporter").run())
+    if not report.changed and not report.notes:
+        report.notes.append("no bound record of ours has changed")
+    return report
+
+
+def observe_backend(env: Env, backend: Any) -> Report:
+    """Find what changed in remote stores of ours, for the records that take part with a backend."""
+    _active(backend)
+    report = Report()
+    for model in models_of(env, backend):
+        if not env[env[model].binds].store.synchronous:
+            work = WorkContext(model, collection=backend)
+            report.add(Observer(work, work.component(usage="record.exporter")).run())
+    return report
+
+
+def poll(hub: Any, name: str, *, run_id: str | None = None, progress: Progress | None = None) -> Report:
+    """Look at both sides of a backend for changes, in an env of its own.
+
+    Args:
+        hub: The hub.
+        name: The backend's name.
+        run_id: The run it belongs to.
+        progress: Told how far it is.
+    """
+    with hub.env(user="poll", run_id=run_id) as env:
+        backend = get_backend(env, name)
+        report = observe_backend(env, backend)
+        report.add(import_backend(env, backend, progress=progress))
+    found: Report = report
+    return found
