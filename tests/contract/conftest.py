@@ -60,7 +60,8 @@ def program() -> ModuleType:
     path = Path(__file__).with_name("queue_program.py")
     if path.stem not in sys.modules:
         spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         sys.modules[path.stem] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[path.stem])
     return sys.modules[path.stem]
@@ -69,7 +70,11 @@ def program() -> ModuleType:
 @pytest.fixture(scope="session")
 def queue_tables(program: ModuleType) -> Callable[[str], None]:
     """Makes every table, that of the queue's tests included."""
-    return lambda url: make_tables(url)
+
+    def make(url: str) -> None:
+        make_tables(url)
+
+    return make
 
 
 @pytest.fixture

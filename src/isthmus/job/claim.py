@@ -62,7 +62,9 @@ class Claimer:
 
     def release(self, claimed: Claimed) -> None:
         """Count a job as not running any more."""
-        self._running.pop(claimed.id, None)
+        # One that was cancelled and retried by hand may run again here already.
+        if self._running.get(claimed.id) is claimed:
+            del self._running[claimed.id]
 
     def _claim(self) -> Claimed | None:
         if self._engine.dialect.name == "sqlite" and not self._any_due():

@@ -80,7 +80,7 @@ class Desk:
 
     # -- changing ----------------------------------------------------------------------
 
-    def retry(self, ids: Iterable[int], by: str) -> int:
+    def retry(self, ids: Iterable[int]) -> int:
         """Let jobs run again; see `isthmus.job.Queue.retry`."""
         fresh = {
             "eta": None, "retry": 0, "rescues": 0, "deferrals": 0, "finished_at": None, "superseded_by": None,
@@ -101,7 +101,6 @@ class Desk:
             step = move(state, State.PENDING, JOBS.c.id == job_id).values(**fresh)
             return connection.execute(step).rowcount == 1
 
-        del by
         return self._change(ids, State.PENDING, again, also=State.PENDING)
 
     def cancel(self, ids: Iterable[int], by: str) -> int:
@@ -163,4 +162,6 @@ def _state(name: State | str) -> State:
     try:
         return State(name)
     except ValueError:
-        raise JobStateError(f"{name!r} is no state of a job{near(str(name), State)}") from None
+        raise JobStateError(
+            f"{name!r} is no state of a job{near(str(name), [s.value for s in State])}"
+        ) from None

@@ -78,7 +78,7 @@ class Outcomes:
         ended: dict[str, Any] = {"owner": None, "lease_until": None}
         if target is not State.PENDING:
             ended |= {"finished_at": self._times.now(), "eta": None}
-        return move(State.STARTED, target, *_fence(job)).values(**ended, **values)
+        return move(State.STARTED, target, *_fence(job)).values(**values | ended)
 
     def done_statement(self, job: Claimed, result: str | None) -> Update:
         """Make the statement that marks a job done."""
@@ -167,7 +167,7 @@ class Outcomes:
                     select(JOBS.c.id).where(JOBS.c.identity_key == job.identity_key, text(KEY_HELD))
                 )
                 if winner is not None:
-                    gone = self.ending(job, State.CANCELLED, **values | {"eta": None}, superseded_by=winner)
+                    gone = self.ending(job, State.CANCELLED, **values, superseded_by=winner)
                     changed = connection.execute(gone.where(*conditions)).rowcount
                     return State.CANCELLED if changed else None
         raise DatabaseBusyError(f"jobs equal to job {job.id} come and go too fast")

@@ -195,16 +195,13 @@ class Queue:
         """Count the jobs in each state."""
         return self._desk.counts()
 
-    def retry(self, ids: Iterable[int], by: str = "") -> int:
+    def retry(self, ids: Iterable[int]) -> int:
         """Let jobs run again, or now instead of later, with all their retries; all of them or none.
 
-        Returns:
-            How many are in line now: one that gives way to an equal job is not.
-
         Raises:
-            JobStateError: When one does not exist, or its state does not allow it.
+            JobStateError: When one does not exist, its state does not allow it, or an equal job waits.
         """  # noqa: DOC502 - raised by what is called
-        return self._desk.retry(ids, by)
+        return self._desk.retry(ids)
 
     def cancel(self, ids: Iterable[int], by: str = "") -> int:
         """Give jobs up; a running one cannot commit any more. All of them or none.

@@ -21,6 +21,7 @@ MakeEnv = Callable[..., AbstractContextManager[Env]]
 
 LARGEST_RESULT: Final = 64_000
 """Bytes of a job's result."""
+_LONGEST_REASON: Final = 4_000
 _MANY_DEFERRALS: Final = 100
 
 
@@ -88,7 +89,7 @@ class Runner:
         try:
             return self._perform(job)
         except SkipRecord as skip:
-            message = dump_result(job.label, str(skip), LARGEST_RESULT * 2)
+            message = dump_result(job.label, str(skip)[:_LONGEST_REASON], LARGEST_RESULT)
             done = self._outcomes.done(job, message)
             return Outcome(job.id, State.DONE if done else None, str(skip))
         except KeyboardInterrupt:
