@@ -42,7 +42,7 @@ def main(branch: str, message: str) -> None:
         if any(any(f.glob("[0-9]*.py")) for f in FOLDERS.values()):
             hub.upgrade()
 
-        def include(item: Any, name: str | None, kind: str, _reflected: bool, _compare: Any) -> bool:  # noqa: FBT001
+        def include(item: Any, name: str | None, kind: str, _reflected: bool, _compare: Any) -> bool:
             table = name if kind == "table" else item.table.name if not isinstance(item, Table) else name
             return branch_of(str(table)) == branch and table != VERSION_TABLE
 

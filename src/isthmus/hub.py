@@ -99,7 +99,7 @@ class Hub:
         classes = ModelClasses(
             [*declared_extensions(*packages), *extensions], model=Model, record=Record, mapped=self._mapped
         )
-        routed: dict[str, Store] = {name: self.sql for name in self._mapped}
+        routed: dict[str, Store] = dict.fromkeys(self._mapped, self.sql)
         for store in self.stores:
             routed |= dict.fromkeys(store.models(), store)
         self._refuse_unknown_models(classes, routed)
@@ -141,7 +141,11 @@ class Hub:
         return hub
 
     def _map(self, packages: Sequence[str], own: Mapping[str, type]) -> dict[str, type]:
-        """Collect the mapped classes that are models here: core, plugins, bundled groups, own."""
+        """Collect the mapped classes that are models here: core, plugins, bundled groups, own.
+
+        Raises:
+            SettingsError: When a group of bundled models does not exist.
+        """
         modules = list(packages)
         for group in self.settings.models:
             if group not in GROUPS:
@@ -152,8 +156,9 @@ class Hub:
         for mapper in SqlModel.registry.mappers:
             cls = mapper.class_
             here = any(cls.__module__ == m or cls.__module__.startswith(m + ".") for m in modules)
-            if here and getattr(cls, "_name", ""):
-                mapped[cls._name] = cls
+            name: str = cls.__dict__.get("_name", "")
+            if here and name:
+                mapped[name] = cls
         return mapped | dict(own)
 
     def _refuse_unknown_models(self, classes: ModelClasses, routed: Mapping[str, Store]) -> None:

@@ -49,7 +49,8 @@ class BackendRecord(Record):
     def work_on(self, model_name: str, **extra: Any) -> Iterator[WorkContext]:
         """Open the work on a model of this backend.
 
-        Overridden by connectors to open and close a client; what they add as keyword goes along to every component.
+        Overridden by connectors to open and close a client; what they add as keyword goes along to
+        every component.
 
         Args:
             model_name: The model, mostly a binding model.
@@ -107,7 +108,7 @@ class BackendRecord(Record):
 
         Raises:
             ConfigurationError: When the backend type knows no such option.
-        """
+        """  # noqa: DOC502 - raised by `option`
         for name in values:
             self.option(name)
         self.write({"options": {**(self["options"] or {}), **values}})
@@ -134,7 +135,7 @@ class Backend(SqlModel):
 
     __tablename__ = "isthmus_backend"
     _name = "connector.backend"
-    _extends = ()
+    _extends: ClassVar[tuple[str, ...]] = ()
     _record_class: ClassVar[type[Record]] = BackendRecord
     _model_class: ClassVar[type[Model]] = Model
     _versions: ClassVar[Mapping[str, str | None]] = {}

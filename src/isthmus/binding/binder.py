@@ -9,9 +9,8 @@ from isthmus.component import Component
 from isthmus.env import Env, Record
 from isthmus.errors import ConfigurationError, ManyIDSInBackend, NoExternalId
 
-
 PLANNED: Final = "planned records"
-"""Key of ``env.memo`` under which a synchroniser notes what it is about to create: by (model, external ID)."""
+"""Key of ``env.memo`` for what a synchroniser is about to create, by (model, external ID)."""
 
 
 _MEMO: Final = ("bindings by external ID", "bindings by record")
@@ -43,7 +42,7 @@ class Binder(Component):
         mapped = self.model.store.mapped(self.model.name)
         if not issubclass(mapped, Binding):
             raise ConfigurationError(
-                f"{self.model.name!r} is no binding model, so it has no binder: work on the binding model, or name it "
+                f"{self.model.name!r} is no binding model, so it has no binder: work on one, or name it "
                 f"as in binder_for('<backend>.<thing>')"
             )
         found: type[Binding] = mapped
@@ -78,7 +77,7 @@ class Binder(Component):
             self.prefetch([key])
         return known.get(key)
 
-    def to_internal(self, external_id: Any, unwrap: bool = False) -> Any:  # noqa: FBT001, FBT002 - the field's
+    def to_internal(self, external_id: Any, unwrap: bool = False) -> Any:
         """Give the binding (or with *unwrap* the record) of an external ID.
 
         Args:
@@ -102,7 +101,7 @@ class Binder(Component):
         model = self.env[self.unwrap_model()]
         return model.browse(model.store.key(model.name, row.record_id))
 
-    def to_external(self, binding: Any, wrap: bool = False, *, scope: str | None = None) -> str | None:  # noqa: FBT001, FBT002
+    def to_external(self, binding: Any, wrap: bool = False, *, scope: str | None = None) -> str | None:
         """Give the external ID of a binding (or with *wrap* of a record).
 
         Args:
@@ -123,8 +122,8 @@ class Binder(Component):
         if len(rows) > 1:
             scopes = ", ".join(sorted(r.scope for r in rows))
             raise ManyIDSInBackend(
-                f"{binding!r} has {len(rows)} bindings {self.model.name} on backend {self.collection['name']!r} "
-                f"(scopes {scopes}): name one by to_external(..., scope=...)"
+                f"{binding!r} has {len(rows)} bindings {self.model.name} on backend "
+                f"{self.collection['name']!r} (scopes {scopes}): name one by to_external(..., scope=...)"
             )
         return rows[0].external_id if rows else None
 

@@ -73,7 +73,7 @@ class BindingTable:
         return found
 
     def external_ids(self, session: Session, seen: Mapping[str, str] | None = None) -> set[str]:
-        """List the external IDs of linked bindings, or of those whose external image has the values of *seen*."""
+        """List the external IDs of linked bindings, or those whose external image has the values *seen*."""
         statement = select(self._mapped.external_id).where(
             self._mapped.backend_id == self._backend_id,
             self._mapped.external_id.is_not(None),

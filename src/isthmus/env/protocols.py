@@ -159,8 +159,13 @@ class ChangeFeed(Protocol):
 class Transaction(Protocol):
     """The env's transaction on the hub's own database."""
 
-    written: str | None
-    """What was written first since it began; None while it has only read."""
+    @property
+    def written(self) -> str | None:
+        """What was written first since it began; None while it has only read."""
+        ...
+
+    epoch: Any
+    """Changes when everything that was loaded is worthless (after a rollback)."""
     guards: list[Callable[[], None]]
     """Called before each commit that writes; one that raises prevents it."""
 

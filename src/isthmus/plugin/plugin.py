@@ -14,12 +14,16 @@ GROUP: Final = "isthmus.connectors"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """What a connector package says of itself; the value of its entry point.
+    """A connector package.
+
+    The entry point names the package; the package says the rest in its mapping ``CONNECTOR``
+    (**shape** ``{"modules": (str, ...), "migrations": Path | None, "backend": str | None}``, each
+    may be left out).
 
     Attributes:
         name: What settings call it, and the label of its migrations branch.
         package: The Python package; components and extensions declared in or below it are its own.
-        modules: Modules to import when it is enabled.
+        modules: Modules below the package to import when it is enabled.
         migrations: Folder with the Alembic revisions of its tables; None when it has none.
         backend: Model name of its backend type; None when it brings none.
     """
@@ -30,18 +34,41 @@ class Plugin:
     migrations: Path | None = None
     backend: str | None = None
 
+    @classmethod
+    def of(cls, name: str, package: str) -> "Plugin":
+        """Read what a package says of itself; imports the package, not its modules.
+
+        Args:
+            name: Name of the plugin.
+            package: The Python package.
+
+        Raises:
+            PluginError: When it cannot be imported, or describes itself wrongly; names the cause.
+        """
+        try:
+            described = getattr(import_module(package), "CONNECTOR", {})
+        except Exception as exc:
+            raise PluginError(
+                f"plugin {name!r}: {package} cannot be imported: {type(exc).__name__}: {exc}"
+            ) from exc
+        try:
+            return cls(name=name, package=package, **described)
+        except TypeError as exc:
+            raise PluginError(f"plugin {name!r}: CONNECTOR of {package} is wrong: {exc}") from exc
+
     def load(self) -> None:
         """Import its modules.
 
         Raises:
             PluginError: When one cannot be imported; names it and the cause.
         """
-        for module in self.modules or (self.package,):
+        for module in self.modules:
+            full = f"{self.package}.{module}"
             try:
-                import_module(module)
+                import_module(full)
             except Exception as exc:
                 raise PluginError(
-                    f"plugin {self.name!r}: module {module} cannot be imported: {type(exc).__name__}: {exc}"
+                    f"plugin {self.name!r}: module {full} cannot be imported: {type(exc).__name__}: {exc}"
                 ) from exc
 
 
@@ -51,23 +78,15 @@ def installed() -> Mapping[str, EntryPoint]:
 
 
 def find(names: Iterable[str]) -> list[Plugin]:
-    """Load the descriptions of plugins by name.
+    """Describe plugins by name.
 
     Raises:
-        PluginError: When one is not installed, cannot be imported, or is no `Plugin`.
+        PluginError: When one is not installed.
     """
     known = installed()
     found = []
     for name in names:
         if name not in known:
             raise PluginError(f"plugin {name!r} is not installed{near(name, known)}")
-        try:
-            plugin = known[name].load()
-        except Exception as exc:
-            raise PluginError(
-                f"plugin {name!r} ({known[name].value}) cannot be imported: {type(exc).__name__}: {exc}"
-            ) from exc
-        if not isinstance(plugin, Plugin):
-            raise PluginError(f"plugin {name!r} ({known[name].value}) is no isthmus.plugin.Plugin")
-        found.append(plugin)
+        found.append(Plugin.of(name, known[name].module))
     return found

@@ -7,8 +7,8 @@ from isthmus.sync.cursor import CursorBook, NewestFirst
 from isthmus.sync.deleter import Deleter
 from isthmus.sync.effect import EffectLog, Intent
 from isthmus.sync.exporter import BatchExporter, Exporter, RecordExporter
-from isthmus.sync.inbox import Choice, Inbox
 from isthmus.sync.importer import BatchImporter, Importer, RecordImporter
+from isthmus.sync.inbox import Choice, Inbox
 from isthmus.sync.item import Dependency, Item, Operation
 from isthmus.sync.listener import ConnectorListener, ExportListener
 from isthmus.sync.report import Report
@@ -53,4 +53,5 @@ __all__ = [
     "Report",
     "Synchronizer",
     "add_checkpoint",
+    "isthmus",
 ]

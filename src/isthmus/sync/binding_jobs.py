@@ -26,7 +26,7 @@ class BindingJobs(ModelExtension):
         return report.sentence()
 
     @job(retry_pattern=_RETRY, max_retries=20)
-    def import_record(self, backend: Any, external_id: str, force: bool = False) -> str:  # noqa: FBT001, FBT002
+    def import_record(self, backend: Any, external_id: str, force: bool = False) -> str:
         """Import one record by its external ID."""
         with _active(backend).work_on(self._name) as work:  # type: ignore[attr-defined]
             report: Report = work.component(usage="record.importer").run(external_id, force=force)

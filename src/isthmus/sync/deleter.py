@@ -55,7 +55,7 @@ class Deleter(Synchronizer):
         Raises:
             RecordLockedError: When another process synchronises the record now.
             UnknownOutcomeError: When no answer came; repeating it does no harm.
-        """
+        """  # noqa: DOC502 - the latter by the call
         env: Env = self.env
         report = Report()
         row = self.binder.table.by_id(env.session, [binding.id]).get(binding.id)

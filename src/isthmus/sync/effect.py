@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import insert, select, update
 
 from isthmus.binding import Image
 from isthmus.env import Env
+from isthmus.errors import RecordLockedError
 from isthmus.store.sql import new_token
 from isthmus.sync.table import Effect, EffectState
 
@@ -137,3 +138,19 @@ class EffectLog:
             if intent.record_id is not None:
                 values["record_id"] = intent.record_id
             self._env.session.execute(update(Effect).where(Effect.id == intent.key).values(**values))
+
+
+def wait_quiet(env: Env, backend: Any, intent: Intent) -> None:
+    """Wait until a write whose answer was lost can no longer take effect, by trying again later.
+
+    Raises:
+        RecordLockedError: While the quiet time runs.
+    """
+    if intent.sent_at is None:
+        return
+    left = intent.sent_at + backend.quiet_time - env.now()
+    if left > timedelta():
+        raise RecordLockedError(
+            f"a create of {intent.model} may still take effect: looked for after the quiet time",
+            retry_in=left,
+        )

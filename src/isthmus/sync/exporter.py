@@ -86,14 +86,14 @@ class RecordExporter(Exporter):
 
         Raises:
             InvalidDataError: To park the record.
-        """  # noqa: DOC502 - raised by overrides
+        """
 
     def _validate_update_data(self, data: Mapping[str, Any]) -> None:
         """Refuse values for an existing record.
 
         Raises:
             InvalidDataError: To park the record.
-        """  # noqa: DOC502 - raised by overrides
+        """
 
     # -- write -------------------------------------------------------------------------
 

@@ -94,14 +94,14 @@ class RecordImporter(Importer):
 
         Raises:
             InvalidDataError: To park the record.
-        """  # noqa: DOC502 - raised by overrides
+        """
 
     def _validate_update_data(self, data: Mapping[str, Any]) -> None:
         """Refuse values for an existing record.
 
         Raises:
             InvalidDataError: To park the record.
-        """  # noqa: DOC502 - raised by overrides
+        """
 
     # -- write -------------------------------------------------------------------------
 

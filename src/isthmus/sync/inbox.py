@@ -69,7 +69,7 @@ class Inbox:
 
         Raises:
             MissingRecordError: When there is no such item.
-        """
+        """  # noqa: DOC502 - raised by `_get`
         checkpoint = self._get(checkpoint_id)
         shown = {name: getattr(checkpoint, name) for name in _COLUMNS}
         choices = _FITS[CheckpointKind(checkpoint.kind)] if checkpoint.state == CheckpointState.OPEN else ()
@@ -95,7 +95,7 @@ class Inbox:
             MissingRecordError: When there is no such item.
             FailError: When it is closed already, or the choice does not fit its kind.
             RecordLockedError: When the record is being synchronised at this moment.
-        """
+        """  # noqa: DOC502 - raised by what is called
         checkpoint = self._get(checkpoint_id)
         kind = CheckpointKind(checkpoint.kind)
         if checkpoint.state != CheckpointState.OPEN:
@@ -126,7 +126,11 @@ class _Resolution:
         self._claims = Claims(env, self._backend)
 
     def carry_out(self, choice: Choice) -> str:
-        """Claim the record, do it, close the item and write it into the journal."""
+        """Claim the record, do it, close the item and write it into the journal.
+
+        Raises:
+            RecordLockedError: When the record is being synchronised at this moment.
+        """
         row = self._row() or BindingRow(external_id=self._external_id, record_id=self._record_id)
         keys = lease_keys(self._backend.id, self._model, row.external_id, (row.record_id, row.scope))
         if self._claims.take(keys):
@@ -134,7 +138,7 @@ class _Resolution:
                 f"{self._model} {self._external_id or self._record_id} is being synchronised now; try again"
             )
         checkpoint = self._env.session.get(Checkpoint, self._id)
-        row = self._row()
+        found = self._row()
         kind = CheckpointKind(checkpoint.kind)
         actions: dict[CheckpointKind, Callable[[Any, BindingRow | None, Choice], str]] = {
             CheckpointKind.CONFLICT: self._conflict,
@@ -143,14 +147,15 @@ class _Resolution:
             CheckpointKind.DELETION: self._deletion,
             CheckpointKind.REVIEW: self._review,
         }
-        done = actions[kind](checkpoint, row, choice)
+        done = actions[kind](checkpoint, found, choice)
         close(self._env, checkpoint, choice, ignored=choice == "ignore")
         write(
             self._env,
             self._backend.id,
             [
                 Entry(
-                    model=self._model, direction="merge", operation="resolve", reason=f"{kind.value}: {choice}",
+                    model=self._model, direction="merge", operation="resolve",
+                    reason=f"{kind.value}: {choice}",
                     record_id=self._record_id, external_id=self._external_id,
                     changes={"chosen": {"after": choice, "discarded": self._discarded(choice)}},
                 )

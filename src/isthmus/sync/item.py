@@ -150,8 +150,8 @@ class Operation:
     """What was decided for one item.
 
     Attributes:
-        kind: ``create``, ``write``, ``keep`` (only images move), ``orphan`` (ours is gone), or what the policy makes
-            of their deletion: ``archive``, ``delete``, ``forget``, ``ask``.
+        kind: ``create``, ``write``, ``keep`` (only images move), ``orphan`` (ours is gone), or what
+            the policy makes of their deletion: ``archive``, ``delete``, ``forget``, ``ask``.
         values: Values for the side that is written.
         conflicts: Groups that a person must decide; their images stay.
         seen_external: Their image after the operation, as far as it is known before it.
@@ -178,7 +178,7 @@ def resolve(value: Any, made: Mapping[Ref, Any]) -> Any:
 
     Raises:
         KeyError: When a reference's record was not created.
-    """
+    """  # noqa: DOC502 - by the lookup
     if isinstance(value, Ref):
         return made[value]
     if isinstance(value, list):

@@ -37,7 +37,7 @@ class RecordLocker(ConnectorComponent):
         keys = [f"{self.backend_record.id}/lock/{r._name}/{r.id}" for r in records]
         lasting = self.backend_record.lease_time  # read before: no query may happen around the taking
         self.env.external_call("take leases")
-        grant = self.env.locks.take(keys, lasting=lasting)
+        grant: Grant = self.env.locks.take(keys, lasting=lasting)
         if grant.refused:
             self.env.locks.release(grant)
             raise RecordLockedError(

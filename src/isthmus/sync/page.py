@@ -22,6 +22,7 @@ from isthmus.sync.effect import EXTERNAL, EffectLog, Intent
 from isthmus.sync.item import DECIDE, GATHER, Conflict, Item, Operation, Planned, Ref, Snapshot
 from isthmus.sync.merge import Side, Verdict, judge
 from isthmus.sync.ours import OurSide
+from isthmus.sync.remote import adopt
 from isthmus.sync.report import Report
 from isthmus.sync.synchronizer import changed_only, equal, lease_keys
 
@@ -66,7 +67,8 @@ class ImportPage:
             adapter = self._importer(model).backend_adapter
             with self._env.in_phase(GATHER):
                 found = adapter.read_many([i.external_id for i in roots])
-            present, gone = [], []
+            present: list[Item] = []
+            gone: list[Item] = []
             for item in roots:
                 item.payload = found.get(str(item.external_id))
                 (gone if item.payload is None else present).append(item)
@@ -76,7 +78,11 @@ class ImportPage:
             raise
 
     def run_payloads(self, payloads: Sequence[Mapping[str, Any]], *, read_at: Any) -> Report:
-        """Import records that a listing has read."""
+        """Import records that a listing has read; what is no record is parked.
+
+        Raises:
+            InvalidDataError: Never to the caller; see above.
+        """
         model = str(self._work.model_name)
         adapter = self._importer(model).backend_adapter
         roots: dict[str, Item] = {}
@@ -319,7 +325,7 @@ class ImportPage:
         if item.binding is not None or not item.pending:
             return True
         try:
-            OurSide.adopt(self._work, importer, item)
+            adopt(self._work, importer, item)
         except RecordLockedError:
             self._late.append(item)
         except AmbiguousOutcomeError as error:
@@ -344,15 +350,15 @@ class ImportPage:
                 for item in same:
                     if item.external_id == intent.external_id:
                         item.pending.append(intent)
-            same = [i for i in same if self._is_settled(importer, i)]
-            bound = [i for i in same if i.binding is not None and i.binding.record_id is not None]
+            settled = [i for i in same if self._is_settled(importer, i)]
+            bound = [i for i in settled if i.binding is not None and i.binding.record_id is not None]
             keys = {id(i): records.store.key(records.name, i.binding.record_id) for i in bound if i.binding}
             fields = [f for f in importer.read_fields if f in records.fields]
             rows = {r["id"]: r for r in OurSide.read(self._env, records, list(keys.values()), fields)}
             for item in bound:
                 item.ours = rows.get(keys[id(item)])
                 item.record = Snapshot(records.browse(keys[id(item)]), item.ours or {})
-            left += same
+            left += settled
         kept = {id(i) for i in left}
         return [i for i in items if id(i) in kept]
 

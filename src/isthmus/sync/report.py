@@ -41,7 +41,9 @@ class Report:
         """
         parts = [f"{n} {what}" for what, n in self.done.items() if n]
         parts += [f"{n} skipped ({why})" for why, n in self.skipped.items()]
-        if self.changed or self.done["conflict"] or self.done["parked"] or self.done["delayed"]:
+        if self.changed or any(
+            self.done[k] for k in ("conflict", "parked", "delayed", "observed", "forgotten")
+        ):
             return ", ".join(parts)
         reasons = self.notes or parts or ["there is nothing to look at"]
         return "nothing changed: " + "; ".join(reasons)

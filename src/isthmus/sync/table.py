@@ -114,7 +114,8 @@ class JournalEntry(SqlModel):
     direction: Mapped[str]
     """``import`` (ours was written), ``export`` (theirs was written) or ``merge`` (neither)."""
     operation: Mapped[str]
-    """``create``, ``write``, ``delete``, ``adopt``, ``archive``, ``forget``, ``conflict``, ``resolve``, ``park``."""
+    """``create``, ``write``, ``delete``, ``archive``, ``forget``, ``adopt``, ``conflict``, ``resolve``,
+    ``park`` or ``orphan``."""
     reason: Mapped[str]
     """Why, in words."""
     changes: Mapped[dict[str, Any] | None]

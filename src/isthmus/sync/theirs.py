@@ -21,12 +21,11 @@ from isthmus.errors import (
 from isthmus.mapping import FieldGroup
 from isthmus.sync.checkpoint import close_open
 from isthmus.sync.claims import Claims
-from isthmus.sync.effect import EXTERNAL, EffectLog, Intent
+from isthmus.sync.effect import EXTERNAL, EffectLog, Intent, wait_quiet
 from isthmus.sync.item import CALL, DECIDE, GATHER, LAST, Conflict, Dependency, Item, Operation, Snapshot
 from isthmus.sync.journal import Entry, changes_of, write
 from isthmus.sync.merge import Side, Verdict, advance, judge
-from isthmus.sync.ours import ask, raise_conflict, wait_quiet
-from isthmus.sync.park import park
+from isthmus.sync.park import ask, park, raise_conflict
 from isthmus.sync.report import Report
 from isthmus.sync.synchronizer import changed_only, equal, lease_keys
 from isthmus.sync.table import CheckpointKind, EffectState
@@ -62,7 +61,7 @@ class ExportRun:
         Raises:
             InvalidDataError: When records depend on each other in a circle.
             RecordLockedError: When another process synchronises the record now.
-        """
+        """  # noqa: DOC502 - raised by what is called
         step = (self._model, binding_id)
         if step in self._path or len(self._path) > _DEEPEST:
             names = " -> ".join(f"{m} {b}" for m, b in (*self._path, step))
@@ -93,7 +92,7 @@ class ExportRun:
                 break
             self._export_first(dependency)
         self._lease(item)
-        fresh = self._load(item.binding.id if item.binding else 0)
+        fresh = self._load(self._path[-1][1])
         if fresh is None:
             return
         self._copy(fresh, item)
@@ -165,7 +164,11 @@ class ExportRun:
     # -- what is there -----------------------------------------------------------------
 
     def _read_there(self, item: Item) -> None:
-        """Read their record, and settle effects whose outcome is unknown."""
+        """Read their record, and settle effects whose outcome is unknown.
+
+        Raises:
+            SkipRecord: When their record is gone.
+        """
         row = item.binding or BindingRow()
         keys = (
             {"external_ids": [row.external_id]} if row.external_id else {"record_ids": [str(row.record_id)]}
@@ -189,6 +192,7 @@ class ExportRun:
 
         Raises:
             AmbiguousOutcomeError: When only a person can tell what it made.
+            SkipRecord: While a person is asked.
         """
         creates = [i for i in item.pending if i.kind == "create"]
         if not creates or item.binding is None:
@@ -221,6 +225,11 @@ class ExportRun:
     # -- decide ------------------------------------------------------------------------
 
     def _decide(self, item: Item) -> Operation:
+        """Map and merge, without reading or writing anything.
+
+        Raises:
+            SkipRecord: When a step says so.
+        """
         exporter = self._exporter
         reason = exporter._has_to_skip(item)
         if reason:
@@ -288,6 +297,9 @@ class ExportRun:
 
         Raises:
             UnknownOutcomeError: When no answer came; the effect stays open.
+            ParkError: When they refuse it; nothing took effect.
+            NetworkRetryableError: When nothing was sent.
+            RateLimitedError: When nothing was sent.
         """
         item = operation.item
         row = item.binding or BindingRow()

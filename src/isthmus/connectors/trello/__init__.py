@@ -1,18 +1,15 @@
 """The Trello connector: boards, lists and cards beside projects, stages and tasks."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
-from isthmus.plugin import Plugin
+CONNECTOR: Final[Mapping[str, Any]] = MappingProxyType({
+    "backend": "trello.backend",
+    "modules": ("models", "backend", "adapter", "mapper", "importer", "exporter", "listener"),
+    "migrations": Path(__file__).parent / "migrations",
+})
+"""What `isthmus.plugin` reads when the plugin is enabled."""
 
-plugin = Plugin(
-    name="trello",
-    package="isthmus.connectors.trello",
-    modules=tuple(
-        f"isthmus.connectors.trello.{name}"
-        for name in ("models", "backend", "adapter", "mapper", "importer", "exporter", "listener")
-    ),
-    migrations=Path(__file__).parent / "migrations",
-    backend="trello.backend",
-)
-
-__all__ = ["plugin"]
+__all__ = ["CONNECTOR"]

@@ -21,6 +21,11 @@ class _Import(ImportMapper):
     _abstract = True
 
     def named(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the name.
+
+        Raises:
+            MappingError: When there is none.
+        """
         name = payload["name"]
         if not isinstance(name, str) or not name.strip():
             raise MappingError(f"{self.model.name} {payload.get('id')} has no name: give it one on Trello")
@@ -36,10 +41,12 @@ class BoardImportMapper(_Import):
 
     @mapping(reads=("name",), writes=("name",))
     def name(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Take the name; blank ones are refused."""
         return self.named(payload)
 
     @mapping(reads=("closed",), writes=("active",))
     def active(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Archived there is archived here."""
         return {"active": not payload["closed"]}
 
 
@@ -52,6 +59,7 @@ class ListImportMapper(_Import):
 
     @mapping(reads=("name",), writes=("name",))
     def name(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Take the name; blank ones are refused."""
         return self.named(payload)
 
     @mapping(reads=("closed",), writes=("active", "project_ids"))
@@ -59,6 +67,9 @@ class ListImportMapper(_Import):
         """A list is on its board while its stage is active and used by the board's project.
 
         Archiving the list of a stage that other projects use takes it from this project only.
+
+        Raises:
+            MappingError: When the board is not here.
         """
         project = self.binder_for("trello.board").to_internal(payload["idBoard"], unwrap=True)
         if project is None:
@@ -76,6 +87,7 @@ class ListImportMapper(_Import):
     @only_create
     @mapping
     def sequence(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Order by the position."""
         return {"sequence": _sequence(payload["pos"])} if "pos" in payload else {}
 
 
@@ -88,14 +100,21 @@ class CardImportMapper(_Import):
 
     @mapping(reads=("name",), writes=("name",))
     def name(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Take the name; blank ones are refused."""
         return self.named(payload)
 
     @mapping(reads=("desc",), writes=("description",))
     def description(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Markdown becomes HTML."""
         return {"description": markdown_to_html(payload["desc"]) or None}
 
     @mapping(reads=("idList", "idBoard"), writes=("stage_id", "project_id"))
     def place(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The list tells the stage, the board the project, and the other way round.
+
+        Raises:
+            MappingError: When one of them is not on the other side.
+        """
         stage = self.binder_for("trello.list").to_internal(payload["idList"], unwrap=True)
         project = self.binder_for("trello.board").to_internal(payload["idBoard"], unwrap=True)
         if stage is None or project is None:
@@ -105,15 +124,18 @@ class CardImportMapper(_Import):
 
     @mapping(reads=("pos",), writes=("sequence",))
     def sequence(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Order by the position."""
         return {"sequence": _sequence(payload["pos"])}
 
     @mapping(reads=("due",), writes=("date_deadline",))
     def deadline(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The due date, in UTC."""
         due = payload["due"]
         return {"date_deadline": None if not due else datetime.fromisoformat(due).astimezone(UTC)}
 
     @mapping(reads=("closed",), writes=("active",))
     def active(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """Archived there is archived here."""
         return {"active": not payload["closed"]}
 
 
@@ -133,10 +155,12 @@ class BoardExportMapper(_Export):
 
     @mapping(reads=("name",), writes=("name",))
     def name(self, project: Any) -> dict[str, Any]:
+        """Take the name; blank ones are refused."""
         return {"name": project["name"].strip()}
 
     @mapping(reads=("active",), writes=("closed",))
     def closed(self, project: Any) -> dict[str, Any]:
+        """Archived here is archived there."""
         return {"closed": not project["active"]}
 
 
@@ -149,10 +173,12 @@ class ListExportMapper(_Export):
 
     @mapping(reads=("name",), writes=("name",))
     def name(self, stage: Any) -> dict[str, Any]:
+        """Take the name; blank ones are refused."""
         return {"name": stage["name"].strip()}
 
     @mapping(reads=("active", "project_ids"), writes=("closed",))
     def closed(self, stage: Any) -> dict[str, Any]:
+        """Archived here is archived there."""
         project = self.binder_for("trello.board").to_internal(self.options.scope, unwrap=True)
         used = project is not None and project.id in [p.id for p in stage["project_ids"]]
         return {"closed": not (stage["active"] and used)}
@@ -160,11 +186,13 @@ class ListExportMapper(_Export):
     @only_create
     @mapping
     def board(self, stage: Any) -> dict[str, Any]:  # noqa: ARG002 - the mapper's signature
+        """The list belongs to the board of its scope."""
         return {"idBoard": self.options.scope}
 
     @only_create
     @mapping
     def position(self, stage: Any) -> dict[str, Any]:
+        """Order by the sequence."""
         return {"pos": float(max(stage["sequence"], 1) * _STEP)}
 
 
@@ -177,14 +205,21 @@ class CardExportMapper(_Export):
 
     @mapping(reads=("name",), writes=("name",))
     def name(self, task: Any) -> dict[str, Any]:
+        """Take the name; blank ones are refused."""
         return {"name": task["name"].strip()}
 
     @mapping(reads=("description",), writes=("desc",))
     def description(self, task: Any) -> dict[str, Any]:
+        """Markdown becomes HTML."""
         return {"desc": html_to_markdown(task["description"])}
 
     @mapping(reads=("stage_id", "project_id"), writes=("idList", "idBoard"))
     def place(self, task: Any) -> dict[str, Any]:
+        """The list tells the stage, the board the project, and the other way round.
+
+        Raises:
+            MappingError: When one of them is not on the other side.
+        """
         project, stage = task["project_id"], task["stage_id"]
         if project is None or stage is None:
             raise MappingError(
@@ -200,10 +235,12 @@ class CardExportMapper(_Export):
 
     @mapping(reads=("sequence",), writes=("pos",))
     def position(self, task: Any) -> dict[str, Any]:
+        """Order by the sequence."""
         return {"pos": float(max(task["sequence"], 1))}
 
     @mapping(reads=("date_deadline",), writes=("due",))
     def due(self, task: Any) -> dict[str, Any]:
+        """The deadline, with milliseconds, as Trello writes it."""
         deadline = task["date_deadline"]
         if deadline is None:
             return {"due": None}
@@ -211,11 +248,16 @@ class CardExportMapper(_Export):
 
     @mapping(reads=("active",), writes=("closed",))
     def closed(self, task: Any) -> dict[str, Any]:
+        """Archived here is archived there."""
         return {"closed": not task["active"]}
 
 
 def _sequence(pos: Any) -> int:
-    """Round a position to the integer that orders on our side."""
+    """Round a position to the integer that orders on our side.
+
+    Raises:
+        MappingError: When it is no number.
+    """
     if isinstance(pos, bool) or not isinstance(pos, (int, float)):
         raise MappingError(f"pos must be a number, not {type(pos).__name__}")
     return min(max(round(pos), 0), _MOST)

@@ -1,0 +1,155 @@
+"""The end of operations on our side: bindings, images, effects, journal and inbox together."""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from isthmus.binding import BindingRow, BindingState, forget_bindings
+from isthmus.env import Env
+from isthmus.sync.checkpoint import close_open
+from isthmus.sync.effect import EffectLog, Intent
+from isthmus.sync.item import Operation
+from isthmus.sync.journal import Entry, changes_of, write
+from isthmus.sync.merge import advance
+from isthmus.sync.park import ask_deletion, raise_conflict
+from isthmus.sync.report import Report
+from isthmus.sync.table import CheckpointKind
+
+_COUNTED: Final = {
+    "create": "created", "write": "updated", "keep": "unchanged", "orphan": "forgotten",
+    "archive": "archived",
+    "delete": "deleted", "forget": "forgotten", "ask": "conflict",
+}  # fmt: skip
+_ENDING: Final = frozenset({"orphan", "archive", "delete", "forget"})
+"""Kinds after which a binding is a tombstone."""
+
+
+class Ending:
+    """Writes down what operations have done.
+
+    Args:
+        env: The unit of work.
+        backend_id: The backend.
+        importer: Gives the record importer of a binding model.
+        report: Counts.
+    """
+
+    def __init__(self, env: Env, backend_id: int, importer: Callable[[str], Any], report: Report) -> None:
+        self._env = env
+        self._backend_id = backend_id
+        self._importer = importer
+        self._report = report
+        self._effects = EffectLog(env, backend_id)
+
+    def finish(self, operations: Sequence[Operation]) -> None:
+        """Write bindings with their images, close effects, add journal lines and checkpoints."""
+        now = self._env.now()
+        for model, same in groupby(operations, key=lambda o: o.item.model):
+            batch = list(same)
+            importer = self._importer(model)
+            after = self._after(importer, batch)
+            inserted: list[BindingRow] = []
+            updated: list[BindingRow] = []
+            entries: list[Entry] = []
+            for operation in batch:
+                row = self._bind(importer, operation, after.get(operation.record_id))
+                if row.id is None:
+                    inserted.append(row)
+                elif operation.done_external or operation.done_internal or operation.kind != "keep":
+                    updated.append(row)
+                entry = _entry(operation, row)
+                if entry is not None:
+                    entries.append(entry)
+                self._report.done["adopted" if operation.item.adopted else _COUNTED[operation.kind]] += 1
+            table = importer.binder.table
+            table.insert(self._env.session, inserted, now)
+            table.update(self._env.session, updated, now)
+            write(self._env, self._backend_id, entries)
+            self._settle_inbox(model, batch)
+            self._effects.close(_finished_effects(batch, self._env[importer.record_model].store.name))
+            if not is_plain(importer, "_after_import"):
+                for operation in batch:
+                    importer._after_import(operation)
+        forget_bindings(self._env)
+
+    def _after(self, importer: Any, batch: Sequence[Operation]) -> dict[Any, dict[str, Any]]:
+        """Give our records as they are after the write: what the store made of our values is the image."""
+        rows: dict[Any, dict[str, Any]] = {}
+        for operation in batch:
+            known = operation.answer or operation.item.ours
+            if known is not None:
+                rows[operation.record_id] = known
+        written = [o.record_id for o in batch if o.kind in {"create", "write"}]
+        records = self._env[importer.record_model]
+        if not written or not records.store.transactional:
+            return rows
+        fields = [f for f in importer.scheme.our_fields if f in records.fields]
+        return rows | {r["id"]: r for r in records.read(written, fields)}
+
+    def _bind(self, importer: Any, operation: Operation, after: dict[str, Any] | None) -> BindingRow:
+        item, scheme = operation.item, importer.scheme
+        row = item.binding
+        if row is None:
+            row = item.binding = BindingRow(
+                external_id=item.external_id, record_id=str(operation.record_id), scope=item.scope
+            )
+        if operation.kind in _ENDING:
+            row.state = BindingState.TOMBSTONE.value
+            return row
+        if operation.kind == "ask":
+            return row
+        theirs = scheme.their_image(item.payload)
+        seen = advance(row.seen_external, theirs, operation.done_external)
+        version = importer.backend_adapter.version_field
+        row.seen_external = scheme.with_version(seen, item.payload, version)
+        if after is not None:
+            row.seen_internal = advance(row.seen_internal, scheme.our_image(after), operation.done_internal)
+        return row
+
+    def _settle_inbox(self, model: str, batch: Sequence[Operation]) -> None:
+        """Raise conflicts and close what this page has settled."""
+        for operation in batch:
+            if operation.kind == "ask":
+                ask_deletion(self._env, self._backend_id, operation.item)
+            for conflict in operation.conflicts:
+                self._report.done["conflict"] += 1
+                raise_conflict(self._env, self._backend_id, operation.item, conflict)
+        settled = [str(o.item.external_id) for o in batch if not o.conflicts and o.kind != "ask"]
+        close_open(
+            self._env, self._backend_id, model, external_ids=settled, resolution="settled by a later run",
+            kinds=(CheckpointKind.DEAD_LETTER, CheckpointKind.CONFLICT),
+        )  # fmt: skip
+
+
+def is_plain(importer: Any, step: str) -> bool:
+    """Tell whether a step is the framework's own, so that it can be done in bulk."""
+    module: str = getattr(type(importer), step).__module__
+    return module == "isthmus.sync.importer"
+
+
+def _entry(operation: Operation, row: BindingRow) -> Entry | None:
+    item = operation.item
+    if operation.kind in {"keep", "ask"} and not operation.conflicts and item.adopted is None:
+        return None
+    name = "adopt" if item.adopted else "conflict" if operation.kind == "keep" else operation.kind
+    changes = changes_of(None if operation.kind == "create" else item.ours, operation.values)
+    return Entry(
+        model=item.model,
+        direction="merge" if operation.kind == "keep" else "import",
+        operation=name,
+        reason=operation.reason,
+        record_id=row.record_id,
+        external_id=item.external_id,
+        changes=changes or None,
+    )
+
+
+def _finished_effects(batch: Sequence[Operation], store: str) -> list[Intent]:
+    """List the effects that these operations end: their own, what they adopted, and re-read writes."""
+    finished: list[Intent] = []
+    for operation in batch:
+        if operation.intent is not None:
+            operation.intent.record_id = str(operation.record_id)
+            finished.append(operation.intent)
+        finished += [i for i in operation.item.pending if i.target == store and i not in finished]
+    return finished
