@@ -42,7 +42,7 @@ class RecordExporter(Exporter):
     # -- gather ------------------------------------------------------------------------
 
     def _should_import(self, item: Item) -> bool:  # noqa: ARG002 - a hook
-        """Tell whether their record must be imported before ours may go; it is then, and the export waits."""
+        """Tell whether their record shall be imported too: it is, by a job."""
         return False
 
     def _export_dependencies(self, item: Item) -> Iterable[Dependency]:  # noqa: ARG002 - a hook

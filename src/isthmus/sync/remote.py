@@ -19,6 +19,7 @@ from isthmus.errors import (
 )
 from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EffectLog, Intent, wait_quiet
+from isthmus.sync.ending import is_plain
 from isthmus.sync.item import Item, Operation, Ref, resolve
 from isthmus.sync.table import EffectState
 
@@ -123,6 +124,12 @@ class RemoteCalls:
     def _create_batch(self, importer: Any, batch: list[Operation]) -> None:
         if not batch:
             return
+        for operation in batch:
+            importer._before_import(operation)
+        if not is_plain(importer, "_create"):
+            for operation in batch:
+                operation.record_id = importer._create(operation)
+            return
         records = self._env[importer.record_model]
         values = [o.values for o in batch]
         keys = [o.intent.key for o in batch if o.intent]
@@ -155,7 +162,7 @@ class RemoteCalls:
                 same.setdefault(repr(sorted(plain(operation.values).items())), []).append(operation)
         for group in same.values():
             try:
-                records.store.write(self._env, records.name, [o.record_id for o in group], group[0].values)
+                self._write_group(importer, group)
             except (ParkError, FailError) as error:
                 for operation in group:
                     operation.answer = False
@@ -164,14 +171,27 @@ class RemoteCalls:
                 self._refused += [o.intent for o in group if o.intent]
                 raise
 
+    def _write_group(self, importer: Any, group: list[Operation]) -> None:
+        for operation in group:
+            importer._before_import(operation)
+        if is_plain(importer, "_update"):
+            self._env[importer.record_model].write([o.record_id for o in group], group[0].values)
+        else:
+            for operation in group:
+                importer._update(operation)
+
     def _read_back(self, importer: Any, kind: str, batch: list[Operation]) -> None:
         """Read what the store made of our values: that is the image."""
         written = [o for o in batch if kind != "delete" and o.record_id is not None and o.answer is not False]
         records = self._env[importer.record_model]
         fields = [f for f in importer.scheme.our_fields if f in records.fields]
-        rows = {r["id"]: r for r in records.read([o.record_id for o in written], fields)} if written else {}
+        rows: dict[Any, dict[str, Any]] = {}
+        # The writes have taken effect: a read that fails now must not leave their outcome open.
+        with suppress(NetworkRetryableError, RateLimitedError):
+            found = records.read([o.record_id for o in written], fields) if written else []
+            rows = {r["id"]: r for r in found}
         for operation in written:
-            operation.answer = rows.get(operation.record_id)
+            operation.answer = rows.get(operation.record_id, operation.values)
 
     def _delete_there(self, importer: Any, batch: list[Operation]) -> None:
         records = self._env[importer.record_model]

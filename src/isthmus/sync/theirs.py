@@ -83,6 +83,8 @@ class ExportRun:
         return self.report
 
     def _run(self, item: Item) -> None:
+        if item.external_id is not None and self._exporter._should_import(item):
+            self._delay_import(item.external_id)
         # One after the other: what the next one is may depend on what the last one has made.
         wanted = iter(self._exporter._export_dependencies(item))
         while True:
@@ -178,14 +180,23 @@ class ExportRun:
         if row.external_id is None:
             self._recognise(item)
         else:
-            with self._env.in_phase(GATHER):
-                try:
+            try:
+                with self._env.in_phase(GATHER):
                     item.payload = self._exporter.backend_adapter.read(row.external_id)
-                except IDMissingInBackend:
-                    self._env[self._model].with_delay(
-                        identity_key=f"import/{self._model}/{self._backend_id}/{row.external_id}"
-                    ).import_record(self._backend, row.external_id)
-                    raise SkipRecord("deleted there, the import decides") from None
+            except IDMissingInBackend:
+                self._leave_to_import(row.external_id)
+                raise SkipRecord("deleted there, the import decides") from None
+
+    def _leave_to_import(self, external_id: str) -> None:
+        self._delay_import(external_id)
+        self._claims.settle()
+        with self._env.outside():
+            pass  # committed here, with the lease given up that the import needs
+
+    def _delay_import(self, external_id: str) -> None:
+        self._env[self._model].with_delay(
+            identity_key=f"import/{self._model}/{self._backend_id}/{external_id}"
+        ).import_record(self._backend, external_id, force=True)
 
     def _recognise(self, item: Item) -> None:
         """Find what a create of unknown outcome made there, and take it as bound.
