@@ -1,5 +1,6 @@
 """What the queue promises, on both databases."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, text, update
 from sqlalchemy.orm import Session
 
 from isthmus.errors import JobStateError, ReadonlyError, TransactionError
@@ -282,6 +283,47 @@ class TestRunning:
         hub.queue.run(claimed)
 
         assert (at_claim, seen) == (START + timedelta(seconds=60), [START + timedelta(seconds=90)])
+
+
+class TestGrowth:
+    def test_a_claim_reads_no_job_that_is_not_due(self, hub: Hub, program: Any) -> None:
+        """
+        However many jobs are done or wait for their time, no statement of a claim walks over them or sorts.
+        """
+        fill(hub, 5_000)
+        delay(hub, program).nothing()
+        seen: dict[str, Any] = {}
+        event.listen(hub.engine, "before_cursor_execute", lambda *a: seen.update({a[2]: a[3]}))
+
+        hub.queue.run_one()
+
+        plans = [explain(hub, sql, values) for sql, values in list(seen.items()) if "isthmus_job" in sql]
+        assert len(plans) >= 3
+        assert not [plan for plan in plans if re.search(r"Seq Scan|SCAN isthmus_job$|TEMP B-TREE|Sort", plan)]
+        assert not [plan for plan in plans if "Filter" in plan and "eta <=" in plan.partition("Filter")[2]]
+
+
+def fill(hub: Hub, count: int) -> None:
+    """Write so many done and so many future jobs."""
+    row = {
+        "model": "m", "method": "f", "payload": "{}", "ctx": "{}", "user_name": "", "run_id": "r",
+        "description": "d", "created_at": START,
+    }  # fmt: skip
+    done = [{**row, "state": "done", "eta": None}] * count
+    future = [{**row, "state": "pending", "eta": START + timedelta(days=n + 1)} for n in range(count)]
+    with hub.engine.begin() as connection:
+        connection.execute(Job.__table__.insert(), done + future)  # type: ignore[attr-defined]
+    with hub.engine.connect() as connection, connection.begin():
+        connection.execute(text("ANALYZE"))
+
+
+def explain(hub: Hub, statement: str, values: Any) -> str:
+    """Ask the database how it would execute a statement."""
+    sqlite = hub.engine.dialect.name == "sqlite"
+    with hub.engine.connect() as connection, connection.begin():
+        word = "EXPLAIN QUERY PLAN" if sqlite else "EXPLAIN"
+        rows = connection.exec_driver_sql(f"{word} {statement}", values)
+        return "\n".join(str(row[3 if sqlite else 0]) for row in rows)
 
 
 class TestFailing:

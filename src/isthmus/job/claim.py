@@ -95,7 +95,7 @@ class Claimer:
         """Let jobs whose time has come stand in line by priority, as all others."""
         due = (
             select(JOBS.c.id)
-            .where(in_state(State.PENDING), JOBS.c.eta.is_not(None), JOBS.c.eta <= self._times.now())
+            .where(in_state(State.PENDING), JOBS.c.eta.is_not(None), self._times.past(JOBS.c.eta))
             .order_by(JOBS.c.eta)
             .limit(_DUE_AT_ONCE)
             .with_for_update(skip_locked=True)
@@ -108,7 +108,7 @@ class Claimer:
         """Look without taking SQLite's only write lock: an idle worker is in nobody's way."""
         ready = exists().where(in_state(State.PENDING), JOBS.c.eta.is_(None))
         future = exists().where(
-            in_state(State.PENDING), JOBS.c.eta.is_not(None), JOBS.c.eta <= self._times.now()
+            in_state(State.PENDING), JOBS.c.eta.is_not(None), self._times.past(JOBS.c.eta)
         )
         with self._outcomes.reading() as connection:
             return bool(connection.scalar(select(ready | future)))
@@ -119,7 +119,7 @@ class Claimer:
         """Take back jobs whose worker is gone; tells how many."""
         self._looked_at = time.monotonic()
         with self._outcomes.reading() as connection:
-            overdue = (JOBS.c.lease_until <= self._times.now()).label("overdue")
+            overdue = self._times.past(JOBS.c.lease_until).label("overdue")
             rows = connection.execute(select(JOBS.c.owner, overdue, *COLUMNS).where(in_state(State.STARTED)))
             started = [(row[0], bool(row[1]), claimed_from(row[2:])) for row in rows]
         gone = {owner: self._owner.is_gone(owner) for owner in {owner for owner, *_ in started}}

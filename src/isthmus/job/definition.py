@@ -99,9 +99,8 @@ def job(
     The methods are those of model extensions, or of a mapped class's own record or model class. A
     method that overrides a marked one is marked too.
 
-    >>> from isthmus.env import ModelExtension
-    >>> class CardMethods(ModelExtension):
-    ...     _inherit = "doc.card"
+    >>> class CardMethods:  # a ModelExtension
+    ...     _inherit = "trello.card"
     ...     @job(retry_pattern={1: 10, 5: 60})
     ...     def fetch(self): ...
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, Update, literal, literal_column, update
+from sqlalchemy import BindParameter, Engine, Update, literal, literal_column, select, update
 
 from isthmus.clock import Clock
 from isthmus.job.state import State, require
@@ -27,10 +27,19 @@ class Times:
         """Give the SQL for now."""
         return database_now(self._engine, self._clock)
 
+    def past(self, column: Any) -> Any:
+        """Give the condition that a column's instant has come.
+
+        PostgreSQL's clock may not be compared with an index as it is, since it goes on during the
+        statement; a subquery reads it once.
+        """
+        now = self.now()
+        return column <= (now if isinstance(now, BindParameter) else select(now).scalar_subquery())
+
     def after(self, wait: timedelta) -> Any:
         """Give the SQL for the instant so long from now."""
         now = self.now()
-        if hasattr(now, "value"):  # a literal of the clock's time
+        if isinstance(now, BindParameter):  # the clock's own time
             return literal(self._clock.now() + wait, type_=UtcDateTime())
         return now + wait
 

@@ -126,7 +126,7 @@ class Outcomes:
             job: The claim that is lost.
             overdue: True when only its lease says so; a lease that was prolonged meanwhile holds.
         """
-        conditions = [JOBS.c.lease_until <= self._times.now()] if overdue else []
+        conditions = [self._times.past(JOBS.c.lease_until)] if overdue else []
         rescues, number = job.rescues + 1, job.retry + 1
         message = f"its worker ended, or gave no sign, while running it ({rescues} times)"
         values: dict[str, Any] = {

@@ -18,7 +18,12 @@ _folder_lock = threading.Lock()
 
 
 class Owner:
-    """This process's identity as an owner of leases and jobs: ``host:pid:token``."""
+    """This process's identity as an owner of leases and jobs: ``place:pid:token``.
+
+    The place is the host and the folder of the lock files: another user, a container with the same host
+    name or a service with a temporary folder of its own has other files, so that nothing is known of
+    its processes here.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         """Create and lock a file in *folder* (a per-user temporary one when None)."""
@@ -40,8 +45,12 @@ class Owner:
         token = uuid4().hex
         self._file = os.open(self._folder / f"{token}.lock", os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._text = f"{_HOST}:{os.getpid()}:{token}"
+        self._text = f"{self._place()}:{os.getpid()}:{token}"
         self._pid = os.getpid()
+
+    def _place(self) -> str:
+        found = self._folder.stat()
+        return f"{_HOST}/{found.st_dev:x}.{found.st_ino:x}"
 
     def is_gone(self, owner: str) -> bool:
         """Tell whether another owner's process is provably dead.
@@ -50,12 +59,13 @@ class Owner:
             owner: The identity as it was stored.
 
         Returns:
-            True only when it ran on this machine and its lock is free; False means
+            True only when its lock file was in our folder and its lock is free; False means
             "alive or unknown".
         """
-        host, _, rest = owner.partition(":")
+        ours = str(self)
+        place, _, rest = owner.partition(":")
         token = rest.rpartition(":")[2]
-        if host != _HOST or owner == str(self):
+        if place != ours.partition(":")[0] or owner == ours:
             return False
         path = self._folder / f"{token}.lock"
         try:
