@@ -1,138 +1,180 @@
-"""How many component lookups and notifications one thread makes in a second.
+"""Component lookups, mapped records and notifications in a second, on one thread.
 
-Each figure stands beside that of a hand-written loop that does the least one could do instead, from the
-same run: figures of two machines, or of two days, cannot be compared, their ratios can.
+Each stands beside a hand-written loop that does the least one could do instead, and, where
+``ISTHMUS_BENCH_REFERENCE`` names a checkout of OCA/connector 18.0, beside the field's reference
+implementation.
 """
 
-from collections.abc import Callable
-from time import perf_counter
+import os
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from isthmus.component import Component, ComponentRegistry, WorkContext
-from isthmus.event import EventListener, collect
+from contest import Loop, Row, arguments, medians, publish
+from isthmus.component import Component, ComponentRegistry, WorkContext, declared_components
+from isthmus.env import Record
+from isthmus.event import EventListener
+from isthmus.mapping import ImportMapper, mapping
+from reference import BACKEND, MODEL, Reference
 
-MODELS = 10
-USAGES = 20
-LISTENERS = 5
-ROUNDS = 5
+MODELS, USAGES, LISTENERS = 10, 20, 5
+WANTED = 2.0
+"""How much faster than the reference we want to be."""
+
+NAMES = tuple(f"f{number}" for number in range(10))
+PAYLOAD: dict[str, Any] = {
+    **{name: f"value of {name}" for name in NAMES},
+    "first": "Ada",
+    "last": "Byron",
+    "closed": False,
+    "due": "2026-01-02",
+}
 
 
 class _Env:
     def __init__(self, components: ComponentRegistry) -> None:
         self.components = components
+        self.collected_events: dict[Any, Any] = {}
 
 
-class _Backend:
-    _name = "bench.backend"
-    version_chain = ("1.7-acme", "1.7")
+def lookups(reference: Reference | None) -> dict[str, Loop]:
+    """Look up one of 200 components from a work context, with a warm cache."""
+    declared = [
+        {"_name": f"bench.{model}.{usage}", "_usage": f"usage.{usage}", "_apply_on": f"model.{model}",
+         "_collection": BACKEND}
+        for model in range(MODELS)
+        for usage in range(USAGES)
+    ]  # fmt: skip
+    classes = [type(f"Bench{number}", (Component,), names) for number, names in enumerate(declared)]
+    env = _Env(ComponentRegistry.build(classes))
+    work = WorkContext(MODEL, SimpleNamespace(_name=BACKEND, env=env, version_chain=("1.7-acme", "1.7")))
+    by_usage = {cls._usage: cls for cls in classes}
+    found: dict[str, Loop] = {"hand-written": lambda turns: [by_usage["usage.5"](work) for _ in range(turns)]}
+    found["isthmus"] = lambda turns: [work.component(usage="usage.5") for _ in range(turns)]
+    if reference is not None:
+        for names in declared:
+            reference.declare("base", names)
+        other = reference.work()
+        found["reference"] = lambda turns: [other.component(usage="usage.5") for _ in range(turns)]
+    return found
 
-    def __init__(self, env: Any) -> None:
-        self.env = env
+
+class BenchMapper(ImportMapper):
+    _name = "bench.import.mapper"
+    _inherit = "base.import.mapper"
+    direct = [(name, f"our_{name}") for name in NAMES]
+
+    @mapping(reads=("first", "last"), writes=("name",))
+    def name(self, record: Any) -> dict[str, Any]:
+        return {"name": record["first"] + " " + record["last"]}
+
+    @mapping(reads="closed", writes="active")
+    def active(self, record: Any) -> dict[str, Any]:
+        return {"active": not record["closed"]}
+
+    @mapping(reads="due", writes="deadline")
+    def deadline(self, record: Any) -> dict[str, Any]:
+        return {"deadline": record["due"] or None}
 
 
-def per_second(loop: Callable[[int], None], count: int = 200_000) -> float:
-    """Run *loop* for *count* turns, several times, and give the best rate: noise only ever slows."""
-    best = float("inf")
-    for _ in range(ROUNDS):
-        start = perf_counter()
-        loop(count)
-        best = min(best, perf_counter() - start)
-    return count / best
-
-
-def lookups_per_second() -> dict[str, float]:
-    """Look up one of 200 components, warm: from a work context, and from a component.
-
-    Returns:
-        Rates: ``hand_written`` (a dictionary of classes), ``work``, ``component``.
-    """
-    classes = [_declare_component(usage, model) for model in range(MODELS) for usage in range(USAGES)]
-    work = WorkContext("model.3", _Backend(_Env(ComponentRegistry.build(classes))))
-    component = work.component(usage="usage.5")
-    by_usage = {f"usage.{number}": cls for number, cls in enumerate(classes)}
-
-    def hand_written(count: int) -> None:
-        for _ in range(count):
-            by_usage["usage.5"](work)
-
-    def from_work(count: int) -> None:
-        for _ in range(count):
-            work.component(usage="usage.5")
-
-    def from_component(count: int) -> None:
-        for _ in range(count):
-            component.component(usage="usage.5")
-
+def by_hand(record: dict[str, Any]) -> dict[str, Any]:
+    """Map as somebody would who knows the fields."""
     return {
-        "hand_written": per_second(hand_written),
-        "work": per_second(from_work),
-        "component": per_second(from_component),
+        "our_f0": record["f0"],
+        "our_f1": record["f1"],
+        "our_f2": record["f2"],
+        "our_f3": record["f3"],
+        "our_f4": record["f4"],
+        "our_f5": record["f5"],
+        "our_f6": record["f6"],
+        "our_f7": record["f7"],
+        "our_f8": record["f8"],
+        "our_f9": record["f9"],
+        "name": record["first"] + " " + record["last"],
+        "active": not record["closed"],
+        "deadline": record["due"] or None,
     }
 
 
-def notifications_per_second() -> dict[str, float]:
-    """Notify five listeners of a record.
+def mapped_records(reference: Reference | None) -> dict[str, Loop]:
+    """Map a record of 10 direct fields and 3 methods: ``map_record(payload).values()``."""
+    registry = ComponentRegistry.build([*declared_components("isthmus.mapping"), BenchMapper])
+    ours = WorkContext(env=SimpleNamespace(components=registry), registry=registry).component(
+        usage="import.mapper"
+    )
+    found: dict[str, Loop] = {"hand-written": lambda turns: [by_hand(PAYLOAD) for _ in range(turns)]}
+    found["isthmus"] = lambda turns: [ours.map_record(PAYLOAD).values() for _ in range(turns)]
+    mappers = [ours]
+    if reference is not None:
+        # The very same functions: a mark of one is nothing to the other.
+        methods = {
+            name: reference.mapping(vars(BenchMapper)[name]) for name in ("name", "active", "deadline")
+        }
+        said = {"_name": "bench.import.mapper", "_apply_on": MODEL, "direct": BenchMapper.direct}
+        reference.declare("base.import.mapper", {**said, **methods})
+        theirs = reference.work().component(usage="import.mapper")
+        found["reference"] = lambda turns: [theirs.map_record(PAYLOAD).values() for _ in range(turns)]
+        mappers.append(theirs)
+    if any(mapper.map_record(PAYLOAD).values() != by_hand(PAYLOAD) for mapper in mappers):
+        raise RuntimeError("the mappers do not do the same")
+    return found
 
-    Returns:
-        Rates: ``hand_written`` (a list of bound methods), ``collect_and_notify``, with a collection too,
-        ``notify`` (collected once), and ``nobody`` (collect and notify with no listener).
-    """
-    env = _Env(ComponentRegistry.build([_declare_listener(number) for number in range(LISTENERS)]))
-    registry, backend, record = env.components, _Backend(env), object()
-    collected = collect(env, registry, "model.3", "on_record_write")
-    methods = list(collected)
 
-    def hand_written(count: int) -> None:
-        for _ in range(count):
+def notifications(reference: Reference | None) -> dict[str, Loop]:
+    """Notify five listeners of a record, collecting them each time as a write does."""
+
+    def on_record_write(self: Any, record: Any, fields: Any = None) -> None: ...
+
+    declared = [
+        {"_name": f"bench.listener.{number}", "_apply_on": MODEL, "on_record_write": on_record_write}
+        for number in range(LISTENERS)
+    ]
+    classes = [
+        type(f"BenchListener{number}", (EventListener,), names) for number, names in enumerate(declared)
+    ]
+    env = _Env(ComponentRegistry.build(classes))
+    record = Record(SimpleNamespace(env=env, _name=MODEL, fields={}), 1)
+    methods = list(record.event("on_record_write"))
+
+    def by_hand(turns: int) -> None:
+        for _ in range(turns):
             for method in methods:
                 method(record, fields=None)
 
-    def collect_and_notify(count: int) -> None:
-        for _ in range(count):
-            collect(env, registry, "model.3", "on_record_write").notify(record, fields=None)
+    def notify(turns: int) -> None:
+        for _ in range(turns):
+            record.event("on_record_write").notify(record, fields=None)
 
-    def with_collection(count: int) -> None:
-        for _ in range(count):
-            collect(env, registry, "model.3", "on_record_write", backend).notify(record, fields=None)
+    found: dict[str, Loop] = {"hand-written": by_hand, "isthmus": notify}
+    if reference is not None:
+        for names in declared:
+            reference.declare("base.event.listener", names)
+        other = reference.record()
 
-    def notify(count: int) -> None:
-        for _ in range(count):
-            collected.notify(record, fields=None)
+        def notify_there(turns: int) -> None:
+            for _ in range(turns):
+                other._event("on_record_write").notify(other, fields=None)
 
-    def nobody(count: int) -> None:
-        for _ in range(count):
-            collect(env, registry, "model.4", "on_record_write").notify(record, fields=None)
-
-    return {
-        loop.__name__: per_second(loop, 50_000)
-        for loop in (hand_written, collect_and_notify, with_collection, notify, nobody)
-    }
+        found["reference"] = notify_there
+    return found
 
 
-def _declare_component(usage: int, model: int) -> type[Component]:
-    said = {
-        "_name": f"bench.{model}.{usage}",
-        "_usage": f"usage.{usage}",
-        "_apply_on": f"model.{model}",
-        "_collection": "bench.backend",
-    }
-    return type(f"Bench{model}x{usage}", (Component,), said)
-
-
-def _declare_listener(number: int) -> type[EventListener]:
-    def on_record_write(self: EventListener, record: object, fields: object = None) -> None: ...
-
-    said = {
-        "_name": f"bench.listener.{number}",
-        "_apply_on": "model.3",
-        "on_record_write": on_record_write,
-    }
-    return type(f"BenchListener{number}", (EventListener,), said)
+def main() -> None:
+    """Measure and publish the table."""
+    options = arguments(__doc__.splitlines()[0])
+    checkout = os.environ.get("ISTHMUS_BENCH_REFERENCE")
+    reference = Reference(Path(checkout)) if checkout else None
+    turns, rounds = (50, 1) if options.tiny else (20_000, 15)
+    rows = []
+    for contest in (lookups, mapped_records, notifications):
+        rates = medians(contest(reference), turns, rounds)
+        what = contest.__name__.replace("_", " ")
+        ours = rates["isthmus"]
+        rows.append(Row(what, ours, "hand-written loop", rates["hand-written"]))
+        if "reference" in rates:
+            rows.append(Row(what, ours, "OCA/connector 18.0", rates["reference"], WANTED))
+    publish("core", "200 components; 10 direct fields and 3 methods; 5 listeners", rows, options.results)
 
 
 if __name__ == "__main__":
-    for measure in (lookups_per_second, notifications_per_second):
-        rates = measure()
-        print(measure.__name__)
-        for name, rate in rates.items():
-            print(f"  {name:20} {rate:12,.0f} /s  {rate / rates['hand_written']:5.2f} of hand-written")
+    main()

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import any_, bindparam, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from isthmus.binding.model import Binding, BindingState
@@ -67,7 +68,8 @@ class BindingTable:
         found: list[BindingRow] = []
         for start in range(0, len(keys), 5_000):
             statement = select(*self._columns).where(
-                self._mapped.backend_id == self._backend_id, column.in_(keys[start : start + 5_000])
+                self._mapped.backend_id == self._backend_id,
+                _among(session, column, keys[start : start + 5_000]),
             )
             found += [BindingRow(*row) for row in session.execute(statement)]
         return found
@@ -149,3 +151,14 @@ class BindingTable:
         session.connection().execute(statement, values)
         for row in rows:
             row.revision += 1
+
+
+def _among(session: Session, column: Any, keys: Sequence[Any]) -> Any:
+    """Give the condition that a column has one of many values.
+
+    PostgreSQL takes them as one array: with hundreds of parameters the driver spends longer on the
+    text of the statement, and the server on its plan, than on the rows.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        return column == any_(literal(list(keys), ARRAY(column.type)))
+    return column.in_(keys)
