@@ -7,7 +7,7 @@ from typing import Any, Final
 
 CONNECTOR: Final[Mapping[str, Any]] = MappingProxyType({
     "backend": "trello.backend",
-    "modules": ("models", "backend", "adapter", "mapper", "importer", "exporter", "listener"),
+    "modules": ("models", "backend", "adapter", "mapper", "replaced", "importer", "exporter", "listener"),
     "migrations": Path(__file__).parent / "migrations",
 })
 """What `isthmus.plugin` reads when the plugin is enabled."""

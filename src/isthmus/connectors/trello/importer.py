@@ -174,9 +174,12 @@ class BoardBatchImporter(BatchImporter):
     def _page(self, board_id: str, actions: Sequence[Mapping[str, Any]], walk: NewestFirst) -> Report:
         """Import the cards that a page of actions touched; the cursor moves with the last of them."""
         report = Report()
+        checker = self.component(usage="replaced.values", model_name="trello.card")
+        replaced = checker.find(actions)
         chunks = list(_chunks(self._touched(actions, report), self._size))
 
         def move() -> None:
+            checker.tell(replaced)
             self._cursors.save(STREAM + board_id, walk.mark())
 
         for number, chunk in enumerate(chunks, start=1):
