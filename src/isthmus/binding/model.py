@@ -32,7 +32,8 @@ class BindingModel(Model):
         super().__init__(env, name, store, record_class)
         self.own_fields: Mapping[str, Field] = self.fields
         self.binds: str = store.mapped(name)._binds
-        ours = env[self.binds].fields if self.binds in env else {}
+        self.is_direct: bool = self.binds == name
+        ours = env[self.binds].fields if self.binds in env and not self.is_direct else {}
         self.fields = MappingProxyType({**ours, **self.own_fields})
 
     def read(
@@ -57,7 +58,7 @@ class BindingModel(Model):
         """Create bindings; values of the record's fields create the record first, as ``_inherits`` did."""
         many = isinstance(values, (list, tuple))
         rows = [dict(v) for v in values] if many else [dict(values)]
-        for row in rows:
+        for row in () if self.is_direct else rows:
             ours = {k: row.pop(k) for k in list(row) if k not in self.own_fields}
             if not row.get("record_id"):
                 row["record_id"] = str(self.env[self.binds].create(ours).id)
@@ -75,7 +76,9 @@ class BindingRecord(Record):
 
     @property
     def record(self) -> Record | None:
-        """The record of ours; None when it was never there."""
+        """The record of ours; None when it was never there. A direct binding is the record itself."""
+        if self._bindings.is_direct:
+            return self
         text = self["record_id"]
         if text is None:
             return None
@@ -113,6 +116,8 @@ class Binding(SqlModel):
     """Base of binding tables; a connector declares one per model it synchronises.
 
     ``class TrelloCard(Binding): _name = "trello.card"; _binds = "project.task"`` and a ``__tablename__``.
+    A model that carries its external ID itself is its own ("direct") binding: ``_binds`` is its
+    own name, its record's columns stand beside those of the binding, and `record_id` stays empty.
 
     Attributes:
         _binds: The model of ours whose records it binds.

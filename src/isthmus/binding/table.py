@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import any_, bindparam, insert, literal, select, update
+from sqlalchemy import String, any_, bindparam, cast, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -46,8 +46,11 @@ class BindingTable:
     def __init__(self, mapped: type[Binding], backend_id: int) -> None:
         self._mapped = mapped
         self._backend_id = backend_id
+        self._direct = mapped._binds == mapped._name
+        # A direct binding is the record itself, so its own key is the record's.
+        record_id: Any = cast(mapped.id, String).label("record_key") if self._direct else mapped.record_id
         self._columns = (
-            mapped.id, mapped.record_id, mapped.external_id, mapped.scope, mapped.state,
+            mapped.id, record_id, mapped.external_id, mapped.scope, mapped.state,
             mapped.seen_external, mapped.seen_internal, mapped.revision, mapped.sync_date,
         )  # fmt: skip
 
@@ -58,6 +61,8 @@ class BindingTable:
 
     def by_record(self, session: Session, record_ids: Iterable[str]) -> list[BindingRow]:
         """Find bindings by record key (text); several per record when scopes differ."""
+        if self._direct:
+            return self._find(session, self._mapped.id, [int(key) for key in record_ids])
         return self._find(session, self._mapped.record_id, list(record_ids))
 
     def by_id(self, session: Session, ids: Iterable[int]) -> dict[int, BindingRow]:
@@ -100,6 +105,11 @@ class BindingTable:
         """Add bindings by one statement and note their keys."""
         if not rows:
             return
+        if self._direct:
+            for row in rows:
+                row.id = int(row.record_id or 0)
+            self.update(session, rows, now)
+            return
         statement = insert(self._mapped).returning(self._mapped.id, sort_by_parameter_order=True)
         values = [
             {
@@ -141,7 +151,7 @@ class BindingTable:
             {
                 "key": r.id,
                 "new_external_id": r.external_id,
-                "new_record_id": r.record_id,
+                "new_record_id": None if self._direct else r.record_id,
                 "new_state": r.state,
                 "new_seen_external": r.seen_external,
                 "new_seen_internal": r.seen_internal,

@@ -12,6 +12,7 @@ from isthmus.errors import (
     IDMissingInBackend,
     InvalidDataError,
     MissingRecordError,
+    NotGathered,
     ParkError,
     RecordLockedError,
     SkipRecord,
@@ -19,6 +20,7 @@ from isthmus.errors import (
 from isthmus.mapping import FieldGroup
 from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EXTERNAL, EffectLog, Intent
+from isthmus.sync.gathering import Gathering
 from isthmus.sync.item import DECIDE, GATHER, Conflict, Item, Operation, Planned, Ref, Snapshot
 from isthmus.sync.merge import Side, Verdict, judge
 from isthmus.sync.ours import OurSide
@@ -363,7 +365,7 @@ class ImportPage:
         return [i for i in items if id(i) in kept]
 
     def _decide(self, items: list[Item]) -> list[Operation]:
-        operations = []
+        operations: dict[int, Operation] = {}
         planned = {
             (i.model, i.external_id): Planned(
                 self._importer(i.model).record_model, Ref(i.model, str(i.external_id))
@@ -371,13 +373,33 @@ class ImportPage:
             for i in items
             if i.binding is None
         }
+        gathering, left = Gathering(self._env), items
+        while left:
+            again = self._decide_round(left, planned, operations, gathering)
+            if again:
+                gathering.bring()
+            left = again
+        return [operations[id(i)] for i in items if id(i) in operations]
+
+    def _decide_round(
+        self,
+        items: list[Item],
+        planned: dict[tuple[str, str | None], Planned],
+        operations: dict[int, Operation],
+        gathering: Gathering,
+    ) -> list[Item]:
+        """Decide what can be decided; give the items that need something brought first."""
+        again: list[Item] = []
         for model, same in _by_model(items):
             self._importer(model).binder.prefetch([i.external_id for i in same])
         self._env.memo[PLANNED] = planned
         with self._env.in_phase(DECIDE):
             for item in items:
                 try:
-                    operations.append(self._decide_one(item))
+                    operations[id(item)] = self._decide_one(item)
+                except NotGathered as need:
+                    gathering.note(need)
+                    again.append(item)
                 except (SkipRecord, ParkError) as outcome:
                     planned.pop((item.model, item.external_id), None)
                     self._leave(item, outcome)
@@ -385,7 +407,7 @@ class ImportPage:
                     planned.pop((item.model, item.external_id), None)
                     self._parked.append((item, error))
         self._env.memo.pop(PLANNED, None)
-        return operations
+        return again
 
     def _decide_one(self, item: Item) -> Operation:
         importer = self._importer(item.model)
@@ -395,6 +417,8 @@ class ImportPage:
         if item.binding is None:
             map_record = importer._map_data(item)
             values = importer._create_data(item, map_record)
+            if importer.model.is_direct:
+                values.setdefault("backend_id", self._backend_id)
             importer._validate_create_data(values)
             return Operation(
                 item=item, kind="create", values=values, reason="new there",

@@ -89,8 +89,8 @@ class ReplacedValues(Component):
                 model="trello.card",
                 external_id=found.card_id,
                 topic=f"replaced/{found.action_id}",
-                summary=f"our write of {fields} of trello.card {found.card_id} replaced an edit made there at the same "
-                f"moment: the replaced value is kept here",
+                summary=f"our write of {fields} of trello.card {found.card_id} replaced an edit made there "
+                f"at the same moment: the replaced value is kept here",
                 detail={"fields": list(found.values)},
                 payload={"theirs": dict(found.values), "ours": dict(found.written)},
             )
