@@ -27,6 +27,7 @@ from isthmus.sync.ours import OurSide
 from isthmus.sync.remote import adopt
 from isthmus.sync.report import Report
 from isthmus.sync.synchronizer import changed_only, equal, lease_keys
+from isthmus.sync.table import EffectState
 
 _TOO_DEEP: Final = 50
 """Rounds of dependencies before the data is taken for circular."""
@@ -50,6 +51,7 @@ class ImportPage:
         self._claims = Claims(work.env, work.collection)
         self._parked: list[tuple[Item, Exception]] = []
         self._late: list[Item] = []
+        self._creates: dict[str, list[Intent]] = {}
         self.report = Report()
 
     def _importer(self, model: str) -> Any:
@@ -251,6 +253,7 @@ class ImportPage:
                 kept.append(item)
             else:
                 self._late.append(item)
+        self._note_creates(kept)
         # Between the look at the bindings and the lease another process may have bound or rebound.
         before = {id(i): i.binding for i in kept}
         self._load_bindings(kept)
@@ -258,23 +261,38 @@ class ImportPage:
         self._late += moved
         return [i for i in kept if i not in moved and self._is_live(i)]
 
+    def _note_creates(self, items: Iterable[Item]) -> None:
+        """List our creates there that are not settled.
+
+        Before the bindings are read: an effect that is settled in between is bound then, so that one of
+        the two is seen.
+        """
+        log = EffectLog(self._env, self._backend_id)
+        for model in {i.model for i in items}:
+            self._creates[model] = log.pending(model, target=EXTERNAL, kind="create")
+
     def _recognise(self, items: list[Item]) -> list[Item]:
         """Find unbound records that a create of ours, whose answer was lost, may have made."""
-        kept = list(items)
-        for model, same in _by_model(i for i in items if i.binding is None):
-            adapter = self._importer(model).backend_adapter
-            log = EffectLog(self._env, self._backend_id)
-            open_creates = log.pending(model, target=EXTERNAL, kind="create")
-            if not open_creates:
-                continue
-            by_key = {i.key: i for i in open_creates}
-            for item in same:
-                ours = by_key.get(adapter.creation_key(item.payload) or "")
-                if ours is not None or any(_may_be(i, item.payload) for i in open_creates):
-                    # Whoever settles the effect binds it; this one comes back when that is done.
-                    self._late.append(item)
-                    kept.remove(item)
+        kept = []
+        for item in items:
+            intent = None if item.binding is not None else self._maker(item)
+            if intent is None:
+                kept.append(item)
+            elif intent.state == EffectState.ASKED:
+                self.report.skipped["waits for an answer, see `isthmus inbox`"] += 1
+            else:
+                # Whoever settles the effect binds it; this one comes back when that is done.
+                item.pending.append(intent)
+                self._late.append(item)
         return kept
+
+    def _maker(self, item: Item) -> Intent | None:
+        """Give the create of ours that may have made a record."""
+        creates = self._creates.get(item.model, [])
+        if not creates:
+            return None
+        key = self._importer(item.model).backend_adapter.creation_key(item.payload)
+        return next((i for i in creates if i.key == key or _may_be(i, item.payload)), None)
 
     def _reread(self, items: list[Item]) -> list[Item]:
         """Read again what a listing read before someone else moved the image."""
