@@ -1,6 +1,7 @@
-"""The pytest plugin: databases for tests, one embedded PostgreSQL server for a whole run.
+"""The pytest plugin: databases, hubs and a Trello simulator for tests.
 
-pytest loads it wherever Isthmus is installed, so it imports nothing heavy before a fixture is used.
+One embedded PostgreSQL server serves a whole run. pytest loads this module wherever Isthmus is installed,
+so it imports nothing heavy before a fixture is used.
 """
 
 from collections.abc import Iterator
@@ -48,3 +49,23 @@ def isthmus_databases(
     directory = tmp_path_factory.mktemp("databases")
     with Databases(directory, embedded=_embedded(request.config)) as databases:
         yield databases
+
+
+@pytest.fixture
+def isthmus_hub(isthmus_databases: Databases, tmp_path: Path) -> Iterator[Any]:
+    """Makes hubs (`isthmus.testing.hubs.HubMaker`), each on a fresh database; closed after the test."""
+    # Here, as in the next fixture: SQLAlchemy and the rest load with the first test that needs them.
+    from isthmus.testing.hubs import HubMaker
+
+    maker = HubMaker(isthmus_databases, tmp_path)
+    yield maker
+    maker.close()
+
+
+@pytest.fixture
+def trello_simulator() -> Iterator[Any]:
+    """An empty Trello on loopback (`isthmus.simulators.trello.TrelloSimulator`), stopped after the test."""
+    from isthmus.simulators.trello import TrelloSimulator
+
+    with TrelloSimulator() as simulator:
+        yield simulator
