@@ -40,11 +40,9 @@ def create_safety() -> str:
 
 @pytest.fixture
 def store(server: RemoteServer) -> Iterator[RemoteStore]:
-    """A client of the server that gives up soon."""
+    """A client of the server."""
     safety = server.records.create_safety
-    with RemoteStore(
-        server.url, server.records.store.models(), safety, timeout=timedelta(seconds=0.2)
-    ) as opened:
+    with RemoteStore(server.url, server.records.store.models(), safety) as opened:
         yield opened
 
 
@@ -76,7 +74,7 @@ def server(
         databases.fresh(database_kind) as url,
         RemoteServer(url, create_safety=create_safety, clock=clock) as running,
     ):
-        running.faults.hold_s = 0.5
+        running.faults.hold_s = 0.1  # then it ends the connection without an answer
         yield running
 
 

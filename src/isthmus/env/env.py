@@ -221,7 +221,13 @@ class Env:
             self.transaction.flush()
 
     def touch(self, model: str, ids: Any) -> None:
-        """Declare that Core or textual SQL changed records, so that listeners hear of it."""
+        """Declare that Core or textual SQL changed records, so that listeners hear of it.
+
+        Raises:
+            OutsideError: Inside ``env.outside()``, where nothing can have been changed.
+        """
+        if self._outside:
+            raise OutsideError("env.touch() is not possible inside env.outside()")
         self.transaction.touch(self, model, list(ids))
 
     def before_commit(self, action: Callable[[], None]) -> None:
@@ -234,9 +240,19 @@ class Env:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo only this block when it raises."""
-        with self.inside("a savepoint"), self.transaction.savepoint():
-            yield
+        """Undo only this block when it raises.
+
+        Raises:
+            OutsideError: Inside ``env.outside()``, where there is no transaction.
+        """
+        if self._outside:
+            raise OutsideError("a savepoint is not possible inside env.outside()")
+        try:
+            with self.inside("a savepoint"), self.transaction.savepoint():
+                yield
+        except BaseException:
+            self.memo.clear()
+            raise
 
     @contextmanager
     def inside(self, where: str) -> Iterator[None]:

@@ -27,6 +27,8 @@ class Change:
     key: Any
     fields: ChangedFields
     ctx: Mapping[str, Any]
+    instance: Any = None
+    """The mapped instance of a deleted record: its loaded values stay readable."""
 
 
 _watched: "WeakSet[type]" = WeakSet()
@@ -65,10 +67,10 @@ class Capture:
         self._announced: set[int] = set()
         self._delivering = False
 
-    def attach(self, session: Session) -> None:
-        """Listen to a session."""
-        event.listen(session, "after_flush", self._after_flush)
-        event.listen(session, "do_orm_execute", self._bulk)
+    def attach(self, listen: Callable[[str, Callable[..., Any]], None]) -> None:
+        """Listen to a session; *listen* takes the name of an event and its handler."""
+        listen("after_flush", self._after_flush)
+        listen("do_orm_execute", self._bulk)
 
     def model_of(self, entity: type) -> str | None:
         """Give the model of a mapped class, if listeners want to hear of it."""
@@ -78,28 +80,45 @@ class Capture:
     # -- collecting --------------------------------------------------------------------
 
     def announce_deletes(self, session: Session) -> None:
-        """Deliver ``on_record_unlink`` of the objects marked for deletion, just before they go."""
-        for instance in list(session.deleted):
+        """Deliver ``on_record_unlink`` of the objects that the next flush deletes, just before they go."""
+        doomed = [*session.deleted, *(i for i in session.dirty if _is_orphan(i))]
+        changes = []
+        for instance in doomed:
             model = self.model_of(type(instance))
-            if model is None or id(instance) in self._announced:
-                continue
-            self._announced.add(id(instance))
-            key = inspect(instance).mapper.primary_key_from_instance(instance)[0]
-            self._pending.append(Change("unlink", model, key, ChangedFields({}), self._env().ctx))
-        self.deliver(session)
+            if model is not None and id(instance) not in self._announced:
+                self._announced.add(id(instance))
+                changes.append(self._unlinked(model, instance))
+        if changes:
+            self._tell_now(session, changes)
 
-    def _after_flush(self, session: Session, _context: Any) -> None:
+    def _tell_now(self, session: Session, changes: list[Change]) -> None:
+        """Tell of deletions while the records are still there, also from within a listener."""
+        self.deliver(session)
+        self._tell(changes)
+
+    def _unlinked(self, model: str, instance: Any) -> Change:
+        key = inspect(instance).mapper.primary_key_from_instance(instance)[0]
+        return Change("unlink", model, key, ChangedFields({}), self._env().ctx, instance)
+
+    def _after_flush(self, session: Session, context: Any) -> None:
         ctx = self._env().ctx
         for instance in session.new:
             model = self.model_of(type(instance))
             if model is not None:
                 self._pending.append(_created(model, instance, ctx))
+        deleted = {state for state, (is_delete, listed) in context.states.items() if is_delete and not listed}
         for instance in session.dirty:
             model = self.model_of(type(instance))
-            if model is not None:
+            if model is not None and inspect(instance) not in deleted:
                 change = _written(model, instance, ctx)
                 if change is not None:
                     self._pending.append(change)
+        for state in deleted:
+            # Not announced: an application's own session, whose flush nobody precedes.
+            model = self.model_of(state.class_)
+            instance = state.obj()
+            if model is not None and instance is not None and id(instance) not in self._announced:
+                self._pending.append(self._unlinked(model, instance))
         self._announced.clear()
 
     def _bulk(self, state: ORMExecuteState) -> Any:
@@ -121,8 +140,10 @@ class Capture:
             )
         result = state.invoke_statement(statement=state.statement.returning(mapper.primary_key[0]))  # type: ignore[attr-defined]
         frozen = result.freeze()
+        given = state.parameters or ()
+        names = frozenset(n for row in ([given] if isinstance(given, Mapping) else given) for n in row)
         self._pending += [
-            Change("create", model, key, ChangedFields({}), self._env().ctx) for (key,) in frozen()
+            Change("create", model, key, ChangedFields({}, names), self._env().ctx) for (key,) in frozen()
         ]
         return frozen()
 
@@ -136,8 +157,7 @@ class Capture:
         before = {r[0]: r[1:] for r in session.execute(rows if where is None else rows.where(where))}
         ctx = self._env().ctx
         if isinstance(statement, type(delete(mapper.class_))):
-            self._pending += [Change("unlink", model, k, ChangedFields({}), ctx) for k in before]
-            self.deliver(session)
+            self._tell_now(session, [Change("unlink", model, k, ChangedFields({}), ctx) for k in before])
             return state.invoke_statement()
         result = state.invoke_statement()
         after = {r[0]: r[1:] for r in session.execute(rows.where(key.in_(list(before))))} if before else {}
@@ -150,6 +170,8 @@ class Capture:
 
     def touch(self, model: str, ids: Iterable[Any]) -> None:
         """Take in changes that were made behind the session's back; which fields is unknown."""
+        if not self._heard(model):
+            return
         ctx = self._env().ctx
         names = frozenset(self._env()[model].fields)
         self._pending += [Change("write", model, key, ChangedFields({}, names), ctx) for key in ids]
@@ -188,19 +210,33 @@ class Capture:
 
     def _tell(self, batch: list[Change]) -> None:
         env = self._env()
+        collected: dict[Any, Any] = {}
+        before = env._ctx
         with env.inside("a listener"):
-            for change in batch:
-                record = env[change.model].browse(change.key)
-                before = env._ctx
-                env._ctx = change.ctx
-                try:
-                    collected = record.event(f"on_record_{change.kind}")
+            try:
+                for change in batch:
+                    env._ctx = change.ctx
+                    # One collecting for all records of a bulk.
+                    place = (change.kind, change.model, id(change.ctx))
+                    record = env[change.model].browse(change.key)
+                    if place not in collected:
+                        collected[place] = record.event(f"on_record_{change.kind}")
                     if change.kind == "unlink":
-                        collected.notify(record)
+                        if change.instance is not None:
+                            record._handle = (env.transaction.epoch, change.instance)
+                        collected[place].notify(record)
                     else:
-                        collected.notify(record, change.fields)
-                finally:
-                    env._ctx = before
+                        collected[place].notify(record, change.fields)
+            finally:
+                env._ctx = before
+
+    def keep(self, count: int) -> None:
+        """Drop what was collected after the first *count* changes: a savepoint was undone."""
+        del self._pending[count:]
+
+    def __len__(self) -> int:
+        """Tell how many changes wait for delivery."""
+        return len(self._pending)
 
     def forget(self) -> None:
         """Drop what was collected: the transaction was rolled back."""
@@ -219,6 +255,7 @@ def _created(model: str, instance: Any, ctx: Mapping[str, Any]) -> Change:
 def _written(model: str, instance: Any, ctx: Mapping[str, Any]) -> Change | None:
     state = inspect(instance)
     old: dict[str, Any] = {}
+    names: set[str] = set()  # a list that was never loaded has changed, but from what is not known
     for attribute in state.mapper.attrs:
         if attribute.key not in state.committed_state and not isinstance(attribute, RelationshipProperty):
             continue
@@ -227,6 +264,8 @@ def _written(model: str, instance: Any, ctx: Mapping[str, Any]) -> Change | None
             continue
         if isinstance(attribute, RelationshipProperty):
             if attribute.uselist:
+                names.add(attribute.key)
+            if attribute.uselist and attribute.key in state.dict:
                 old[attribute.key] = [
                     attribute.mapper.primary_key_from_instance(o)[0]
                     for o in (*history.unchanged, *history.deleted)
@@ -236,7 +275,14 @@ def _written(model: str, instance: Any, ctx: Mapping[str, Any]) -> Change | None
         if history.deleted and history.added and before == history.added[0]:
             continue
         old[attribute.key] = before
-    if not old:
+    if not old and not names:
         return None
     key = state.mapper.primary_key_from_instance(instance)[0]
-    return Change("write", model, key, ChangedFields(old), ctx)
+    return Change("write", model, key, ChangedFields(old, frozenset(old) | names), ctx)
+
+
+def _is_orphan(instance: Any) -> bool:
+    """Tell whether a flush deletes an object because it left its parent (``delete-orphan``)."""
+    state = inspect(instance)
+    mapper = state.mapper
+    return bool(mapper._delete_orphans) and bool(mapper._is_orphan(state))

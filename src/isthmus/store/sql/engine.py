@@ -1,23 +1,32 @@
 """Engines for the two databases, with the settings that our guarantees need."""
 
+import re
 import sqlite3
 from typing import Any, Final
+from weakref import WeakSet
 
 import psycopg.errors
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, StatementError
 
-from isthmus.errors import DatabaseBusyError, SettingsError
+from isthmus.errors import DatabaseBusyError, ReadonlyError, SettingsError
 
 READONLY: Final = "isthmus_readonly"
 """Execution option of a connection: its transaction will not write."""
+WRITTEN: Final = "isthmus_written"
+"""Key in ``Connection.info``: the first writing statement since somebody took it out."""
 
 _BUSY_TIMEOUT_MS: Final = 10_000
 _LOCK_TIMEOUT_MS: Final = 10_000
 _IDLE_TIMEOUT_MS: Final = 120_000
 DATA_ERRORS: Final = (IntegrityError, DataError, StatementError)
 """What the database raises about values: one record's trouble, not the connection's."""
+_WRITES: Final = re.compile(
+    r"\s*(?:(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|CREATE|ALTER|DROP|TRUNCATE|COPY)\b"
+    r"|WITH\b.*\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s)",
+    re.IGNORECASE | re.DOTALL,
+)
 _PG_RETRY: Final = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.DeadlockDetected,
@@ -95,6 +104,25 @@ def _lower(value: Any) -> Any:
 def _sqlite_begin(connection: Connection) -> None:
     readonly = connection.get_execution_options().get(READONLY, False)
     connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+
+
+_observed: "WeakSet[Engine]" = WeakSet()
+
+
+def observe_writes(engine: Engine) -> None:
+    """Let connections note their first writing statement, whoever sends it: Core and text too."""
+    if engine not in _observed:
+        _observed.add(engine)
+        event.listen(engine, "before_cursor_execute", _note_write)
+
+
+def _note_write(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    if WRITTEN in connection.info or not _WRITES.match(statement):
+        return
+    what = "statement " + " ".join(statement.split(None, 3)[:3])
+    if connection.get_execution_options().get(READONLY):
+        raise ReadonlyError(f"{what}: this env is readonly")
+    connection.info[WRITTEN] = what
 
 
 def is_busy(error: BaseException | None) -> bool:

@@ -5,9 +5,10 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Mapper, RelationshipDirection, RelationshipProperty, Session
+from sqlalchemy.orm.util import identity_key
 
 from isthmus.env import X2MANY, CreateSafety, Env, Field, Key, Record
 from isthmus.env.domain import AllOf, leaves
@@ -21,6 +22,8 @@ from isthmus.errors import (
 from isthmus.store.sql.fields import fields_of
 from isthmus.store.sql.query import Query
 
+_GROUP: Final = 1_000
+"""Records that are loaded together when one of them is looked at."""
 _CHUNK: Final = 5_000
 """Keys in one IN list: SQLite takes 32,766 parameters, PostgreSQL 65,535."""
 
@@ -114,7 +117,7 @@ class SqlStore:
         if hides and not any(leaf.path[0] == "active" for leaf in leaves(domain)):
             conditions.append(self.mapped(model).active.is_(True))
         polymorphic = self.mapper(model).polymorphic_identity
-        if polymorphic is not None and self.mapper(model).polymorphic_on is not None:
+        if polymorphic is not None and self.mapper(model).inherits is not None:
             conditions.append(self.mapper(model).polymorphic_on == polymorphic)
         return conditions
 
@@ -183,19 +186,36 @@ class SqlStore:
             OutsideError: When it would have to be read inside ``env.outside()``.
         """  # noqa: DOC502 - raised by what is called
         handle = record._handle
-        if handle is not None and handle[0] is record.env.transaction:
+        env = record.env
+        epoch = env.transaction.epoch
+        if handle is not None and handle[0] is epoch and (env.is_outside or not _is_expired(handle[1])):
             return handle[1]
-        instance = self._get(record.env, record._name, record.id)
+        if record._group is not None and not env.is_outside:
+            self._load_group(record)
+        instance = self._get(env, record._name, record.id)
         if instance is None:
             raise MissingRecordError(f"{record!r} does not exist (any more)")
-        record._handle = (record.env.transaction, instance)
+        record._handle = (epoch, instance)
         return instance
+
+    def _load_group(self, record: Record) -> None:
+        """Load a record and those it was found with by one statement, unless it is loaded."""
+        env, cls = record.env, self.mapped(record._name)
+        known = env.session.identity_map.get(identity_key(cls, record.id))
+        if known is not None and not _is_expired(known):
+            return
+        group = list(record._group or ())
+        start = group.index(record.id) if record.id in group else 0
+        # The session forgets what nobody holds: the newest group is kept.
+        env.memo[self, record._name] = self.load(env, record._name, group[start : start + _GROUP])
 
     def _get(self, env: Env, model: str, key: Key) -> Any:
         session = env.transaction.session
         try:
             return session.get(self.mapped(model), key)
         except InvalidRequestError as exc:
+            if not env.is_outside:
+                raise
             raise OutsideError(
                 f"{model}({key!r}) is not loaded and cannot be read inside env.outside()"
             ) from exc
@@ -205,15 +225,18 @@ class SqlStore:
 
         Raises:
             OutsideError: When it is not loaded and the env is outside its transaction.
+            InvalidRequestError: SQLAlchemy's own, elsewhere.
         """
-        instance = self.instance(record)
-        described = self.fields(record._name)[field]
         if not record.env.is_outside:
             record.env.transaction.session  # noqa: B018 - begins a transaction; expired values need one
+        instance = self.instance(record)
+        described = self.fields(record._name)[field]
         try:
             many = described.type in X2MANY
             value = getattr(instance, field if many else self._attribute(record._name, field).key)
         except InvalidRequestError as exc:
+            if not record.env.is_outside:
+                raise
             raise OutsideError(
                 f"{record!r}.{field} is not loaded and cannot be read inside env.outside()"
             ) from exc
@@ -363,6 +386,10 @@ def _checked(model: str, field: str, kind: str, value: Any) -> Any:
     elif kind in {"integer", "boolean"} and value is not None and not isinstance(value, int):
         raise RecordValueError(f"{model}.{field} takes {kind}, not {value!r}")
     return value
+
+
+def _is_expired(instance: Any) -> bool:
+    return bool(inspect(instance).expired)
 
 
 def _chunks(ids: Iterable[Key]) -> Iterable[list[Key]]:

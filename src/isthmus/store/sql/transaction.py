@@ -1,38 +1,32 @@
 """The env's transaction: a session that delivers events, guards its commits and can be left."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Engine, event
-from sqlalchemy.exc import DataError, IntegrityError, InvalidRequestError, StatementError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InvalidRequestError,
+    ResourceClosedError,
+    StatementError,
+)
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from isthmus.env import Env
 from isthmus.errors import OutsideError, ReadonlyError, RecordValueError, TransactionError
 from isthmus.store.sql.capture import Capture
-from isthmus.store.sql.engine import READONLY
-
-
-class _Session(Session):
-    """A session whose flush delivers events; it never begins by itself."""
-
-    def __init__(self, transaction: "SqlTransaction", engine: Engine) -> None:
-        super().__init__(engine, expire_on_commit=False, autobegin=False)
-        self._isthmus = transaction
-
-    def flush(self, objects: Any = None) -> None:
-        """Flush, then tell the listeners."""
-        if not self._flushing:
-            self._isthmus.flush_and_deliver(lambda: super(_Session, self).flush(objects))
+from isthmus.store.sql.engine import READONLY, WRITTEN, observe_writes
+from isthmus.store.sql.session import OwnSession, SessionEvents
 
 
 class SqlTransaction:
     """One env's transaction on the hub's own database.
 
     Attributes:
-        written: What was written first in the current transaction; None if it has only read.
         guards: Called before each commit that writes; one that raises prevents it.
+        epoch: Changes when every instance that was loaded is worthless (after a rollback).
     """
 
     def __init__(
@@ -49,25 +43,36 @@ class SqlTransaction:
         Raises:
             TransactionError: When both are missing.
         """
-        if session is None and engine is None:
-            raise TransactionError("a transaction needs an engine or a session")
         self._readonly = readonly
         self._owned = session is None
-        self._session: Session = _Session(self, engine) if session is None and engine else session  # type: ignore[assignment]
+        if session is None:
+            if engine is None:
+                raise TransactionError("a transaction needs an engine or a session")
+            observe_writes(engine)
+            session = OwnSession(engine, self.flush_and_deliver)
+        self._session: Session = session
+        self._connection: Connection | None = None
         self._env: Env | None = None
         self._broken: BaseException | None = None
         self._stale = False
+        self._closed = False
         self._before: list[Callable[[], None]] = []
         self._after: list[Callable[[], None]] = []
-        self.written: str | None = None
+        self._written: str | None = None
+        self._points: dict[Any, int] = {}
         self.guards: list[Callable[[], None]] = []
+        self.epoch = object()
         self.capture = Capture(self._get_env, names, heard)
-        self.capture.attach(self._session)
-        event.listen(self._session, "after_flush", self._note_flush)
-        event.listen(self._session, "do_orm_execute", self._note_statement)
+        self._events = SessionEvents(session, self)
+        self.capture.attach(self._events.listen)
+        self._events.listen("after_flush", self._note_flush)
+        self._events.listen("do_orm_execute", self._note_statement)
         if not self._owned:
-            event.listen(self._session, "before_commit", self._foreign_commit)
-            event.listen(self._session, "after_rollback", lambda _session: self._forget())
+            self._events.listen_always("before_commit", self._foreign_commit)
+            self._events.listen_always("after_commit", self._foreign_committed)
+            self._events.listen_always("after_rollback", lambda _session: self._foreign_end())
+            self._events.listen_always("after_transaction_create", self._foreign_savepoint)
+            self._events.listen_always("after_soft_rollback", self._foreign_undo)
 
     def bind(self, env: Env) -> None:
         """Say which env this transaction serves."""
@@ -88,11 +93,11 @@ class SqlTransaction:
                 return self._session
             self._session.begin()
             if self._stale:
+                # Also drops what was assigned behind our back while there was no transaction.
+                self._session.expire_all()
                 self._stale = False
-                for state in self._session.identity_map.all_states():
-                    if not state.modified:
-                        self._session.expire(state.obj())
-            self._session.connection(execution_options={READONLY: self._readonly})
+            self._connection = self._session.connection(execution_options={READONLY: self._readonly})
+            self._connection.info.pop(WRITTEN, None)
         return self._session
 
     @property
@@ -106,6 +111,23 @@ class SqlTransaction:
         session = self._session
         return self.open or bool(session.new or session.dirty or session.deleted or self._before)
 
+    @property
+    def written(self) -> str | None:
+        """What was written first in the current transaction, or waits to be; None if it has only read."""
+        if self._written is None:
+            self._written = self._waiting_write()
+        if self._written is None and self._connection is not None:
+            self._written = self._connection.info.get(WRITTEN)
+        return self._written
+
+    def _waiting_write(self) -> str | None:
+        session = self._session
+        for kind, objects in (("create", session.new), ("write", session.dirty), ("unlink", session.deleted)):
+            for instance in objects:
+                if kind != "write" or session.is_modified(instance):
+                    return f"{kind} of {getattr(instance, '_name', '') or type(instance).__name__}"
+        return None
+
     def mark(self, what: str) -> None:
         """Note a write that the session does not see.
 
@@ -114,17 +136,12 @@ class SqlTransaction:
         """
         if self._readonly:
             raise ReadonlyError(f"{what}: this env is readonly")
-        if self.written is None:
-            self.written = what
+        if self._written is None:
+            self._written = what
 
-    def _note_flush(self, session: Session, _context: Any) -> None:
-        if self.written is not None:
-            return
-        for kind, objects in (("create", session.new), ("write", session.dirty), ("unlink", session.deleted)):
-            for instance in objects:
-                if kind != "write" or session.is_modified(instance):
-                    self.mark(f"{kind} of {getattr(instance, '_name', '') or type(instance).__name__}")
-                    return
+    def _note_flush(self, _session: Session, _context: Any) -> None:
+        if self._written is None and (what := self._waiting_write()) is not None:
+            self.mark(what)
 
     def _note_statement(self, state: ORMExecuteState) -> None:
         if state.is_update or state.is_delete or state.is_insert:
@@ -138,9 +155,8 @@ class SqlTransaction:
 
         Raises:
             ReadonlyError: When a readonly env has changes.
-            RecordValueError: When a value breaks a constraint of the database; names the constraint.
             OutsideError: When something was assigned inside ``env.outside()``.
-        """  # noqa: DOC502 - RecordValueError is kept first, then raised
+        """
         session = self._session
         dirty = bool(session.new or session.deleted or session.dirty)
         if dirty and self._readonly:
@@ -148,11 +164,12 @@ class SqlTransaction:
         try:
             if dirty:
                 self.capture.announce_deletes(session)
-            flush()
+            with self._get_env().inside("a flush"):
+                flush()
             if self.capture.pending:
                 self.capture.deliver(session)
         except BaseException as exc:
-            if isinstance(exc, InvalidRequestError) and self._env is not None and self._env.is_outside:
+            if isinstance(exc, InvalidRequestError) and self._get_env().is_outside:
                 raise OutsideError("a record was assigned inside env.outside()") from exc
             self._broken = exc
             if (reason := _refused_value(exc)) is None:
@@ -162,16 +179,14 @@ class SqlTransaction:
 
     def flush(self) -> None:
         """Send pending changes and deliver their events."""
-        if (
-            self._owned
-            and not self.open
-            and not (self._session.new or self._session.dirty or self._session.deleted)
-        ):
-            return
+        if self._owned and not self.open:
+            waiting = self._session
+            if not (waiting.new or waiting.dirty or waiting.deleted):
+                return
         session = self.session
         session.flush()
         if not self._owned:
-            self.capture.deliver(session)
+            self._deliver_foreign()
 
     def commit(self) -> None:
         """Flush, do what was put off, ask the guards, commit.
@@ -192,10 +207,8 @@ class SqlTransaction:
         except BaseException:
             self.rollback()
             raise
-        self.written = None
-        done, self._after = self._after, []
-        for action in done:
-            action()
+        self._ended()
+        self._run_after()
 
     def _prepare(self) -> None:
         session = self.session
@@ -206,19 +219,29 @@ class SqlTransaction:
             action = self._before.pop(0)
             action()
             session.flush()
-        if self.written is not None:
+        if self._broken is not None:
+            raise TransactionError(
+                f"the transaction was broken by an earlier error: {self._broken}"
+            ) from self._broken
+        if self.guards and self.written is not None:
             for guard in self.guards:
                 guard()
 
-    def _foreign_commit(self, _session: Session) -> None:
-        self.capture.deliver(self._session)
-        while self._before:
-            self._before.pop(0)()
-            self._session.flush()
+    def _run_after(self) -> None:
+        done, self._after = self._after, []
+        for action in done:
+            action()
+
+    def _ended(self) -> None:
+        """Begin anew: loaded values stay readable until the next transaction."""
+        self._written = None
+        self._connection = None
+        self._stale = True
 
     def _forget(self) -> None:
-        self.written = None
+        self._written = None
         self._broken = None
+        self._connection = None
         self._before.clear()
         self._after.clear()
         self.capture.forget()
@@ -232,7 +255,7 @@ class SqlTransaction:
         if not (self._owned and self.open):
             return False
         self._session.commit()
-        self._stale = True
+        self._ended()
         return True
 
     def renew(self) -> None:
@@ -245,6 +268,7 @@ class SqlTransaction:
             self._session.rollback()
         if self._owned:
             self._session.expunge_all()
+        self.epoch = object()
         self._forget()
 
     @contextmanager
@@ -253,7 +277,8 @@ class SqlTransaction:
         session = self.session
         session.flush()
         point = session.begin_nested()
-        waiting, broken = list(self._before), self._broken
+        before, after, captured = list(self._before), list(self._after), len(self.capture)
+        broken = self._broken
         try:
             yield
             session.flush()
@@ -261,9 +286,10 @@ class SqlTransaction:
                 self.capture.deliver(session)
         except BaseException:
             self._broken = broken
-            point.rollback()
-            self._before = waiting
-            self.capture.forget()
+            with suppress(ResourceClosedError):  # somebody has rolled back further than this
+                point.rollback()
+            self._before, self._after = before, after
+            self.capture.keep(captured)
             raise
         point.commit()
 
@@ -282,9 +308,61 @@ class SqlTransaction:
         self.capture.touch(model, ids)
 
     def close(self) -> None:
-        """Give the connection back; what was not committed is rolled back."""
+        """Give the connection back; what was not committed is rolled back.
+
+        An application's session is left as it is; what waits for its commit is done then.
+        """
         if self._owned:
             self._session.close()
+            self._connection = None
+            return
+        self._closed = True
+        self._events.leave()
+        if not (self._before or self._after or self.capture.pending or self._broken):
+            self._events.detach()
+
+    # -- an application's session ------------------------------------------------------
+
+    def _deliver_foreign(self) -> None:
+        try:
+            self.capture.deliver(self._session)
+        except BaseException as exc:
+            self._broken = exc
+            raise
+
+    def _foreign_commit(self, session: Session) -> None:
+        if session.in_nested_transaction():
+            return  # a savepoint is released, nothing is final yet
+        if self._broken is not None:
+            raise TransactionError(
+                f"the transaction was broken by an earlier error: {self._broken}"
+            ) from self._broken
+        session.flush()
+        self._deliver_foreign()
+        while self._before:
+            self._before.pop(0)()
+            session.flush()
+            self._deliver_foreign()
+
+    def _foreign_committed(self, session: Session) -> None:
+        if not session.in_nested_transaction():
+            self._written = None
+            self._run_after()
+            self._foreign_end()
+
+    def _foreign_end(self) -> None:
+        self._forget()
+        self._points.clear()
+        if self._closed:
+            self._events.detach()
+
+    def _foreign_savepoint(self, _session: Session, point: Any) -> None:
+        if point.nested:
+            self._points[point] = len(self.capture)
+
+    def _foreign_undo(self, _session: Session, point: Any) -> None:
+        if point in self._points:
+            self.capture.keep(self._points.pop(point))
 
 
 def _refused_value(error: BaseException) -> str | None:
