@@ -2,6 +2,7 @@
 
 * IsthmusError
   * ConfigurationError
+    * UsageError
     * SettingsError
     * SecretError
     * SchemaError
@@ -53,7 +54,7 @@ later, *ParkError* puts this one record into the inbox while the rest goes on,
 from collections.abc import Iterable
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -97,6 +98,12 @@ class ConfigurationError(IsthmusError):
     """Something a person set up is wrong: nothing is retried, nothing is lost."""
 
     exit_code = 3
+
+
+class UsageError(ConfigurationError):
+    """A command line that lacks something or contradicts itself; the message names the option."""
+
+    exit_code = 2
 
 
 class SettingsError(ConfigurationError):
@@ -208,7 +215,18 @@ class NotGathered(FailError):
     """A remote read during decide of something that gather did not bring.
 
     The synchroniser gathers it and decides again; it is seen only when that does not help.
+
+    Attributes:
+        model: The model of ours.
+        record_id: The record's key.
+        field: The field that is needed.
     """
+
+    def __init__(self, model: str, record_id: Any, field: str) -> None:
+        self.model = model
+        self.record_id = record_id
+        self.field = field
+        super().__init__(f"{model}({record_id!r}).{field} is needed to decide and was not gathered")
 
 
 class JobDefinitionError(FailError):

@@ -4,7 +4,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, Engine, bindparam, delete, func, literal, select, update
+from sqlalchemy import (
+    BindParameter,
+    CursorResult,
+    Engine,
+    bindparam,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,6 +24,7 @@ from isthmus.clock import Clock, SystemClock
 from isthmus.env import Env, Grant
 from isthmus.errors import LeaseLostError
 from isthmus.store.sql.base import SqlModel, new_token
+from isthmus.store.sql.engine import READONLY
 from isthmus.store.sql.liveness import Owner
 
 __all__ = ["Lease", "SqlLeaseLocks"]
@@ -79,7 +91,8 @@ class SqlLeaseLocks:
 
     def _until(self, lasting: timedelta) -> Any:
         now = database_now(self._engine, self._clock)
-        return now + lasting if self._engine.dialect.name == "postgresql" else self._clock.now() + lasting
+        # A parameter with a timedelta added would be read as an instant plus an instant.
+        return self._clock.now() + lasting if isinstance(now, BindParameter) else now + lasting
 
     def _claim(self, keys: Sequence[str], token: str, lasting: timedelta) -> set[str]:
         insert = pg_insert if self._engine.dialect.name == "postgresql" else sqlite_insert
@@ -112,6 +125,27 @@ class SqlLeaseLocks:
         with self._engine.begin() as connection:
             connection.execute(delete(Lease).where(Lease.owner.in_(gone), Lease.key.in_(keys)))
         return True
+
+    def holders(self, prefix: str) -> list[str]:
+        """List the owners that hold a lease whose key begins with *prefix*; dead ones are left out."""
+        statement = select(Lease.owner).where(
+            Lease.key.startswith(prefix, autoescape=True),
+            Lease.until > database_now(self._engine, self._clock),
+        )
+        with self._engine.execution_options(**{READONLY: True}).begin() as connection:
+            owners = connection.scalars(statement.distinct()).all()
+        return sorted(owner for owner in owners if not self._owner.is_gone(owner))
+
+    def sweep(self, prefix: str) -> int:
+        """Delete those leases of dead owners whose key begins with *prefix*; tells how many."""
+        mine = Lease.key.startswith(prefix, autoescape=True)
+        with self._engine.execution_options(**{READONLY: True}).begin() as connection:
+            owners = connection.scalars(select(Lease.owner).where(mine).distinct()).all()
+        gone = [owner for owner in owners if self._owner.is_gone(owner)]
+        overdue = Lease.until <= database_now(self._engine, self._clock)
+        with self._engine.begin() as connection:
+            statement = delete(Lease).where(mine, or_(Lease.owner.in_(gone), overdue))
+            return int(connection.execute(statement).rowcount)
 
     def now(self) -> datetime:
         """Tell the time by the clock that decides about leases: the server's on PostgreSQL."""

@@ -1,0 +1,7 @@
+"""``isthmus demo``."""
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""

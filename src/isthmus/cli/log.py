@@ -1,0 +1,90 @@
+"""The log on standard error: one line per event, with keys, and the run ID on each."""
+
+import logging
+import sys
+from collections.abc import Iterable, MutableMapping
+from typing import Any, Final
+
+RUN: Final = "isthmus_run_id"
+"""Key of the run on every line; a job's lines carry the run that delayed it."""
+
+
+def start_log(levels: Iterable[str], run_id: str) -> None:
+    """Log to standard error, from the lowest of some levels on.
+
+    Args:
+        levels: Names; one that is none counts as WARNING.
+        run_id: The run of this process.
+    """
+    numbers = [logging.getLevelNamesMapping().get(level.upper(), logging.WARNING) for level in levels]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(run_id))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("isthmus").setLevel(min(numbers))
+    if min(numbers) <= logging.DEBUG:
+        # Requests with their status; SQL and wire formats would bury everything else.
+        logging.getLogger("httpx2").setLevel(logging.INFO)
+
+
+def bind(**keys: Any) -> None:
+    """Put keys on every line of this thread from now on (``isthmus_job_id=7``)."""
+    from structlog.contextvars import bind_contextvars
+
+    bind_contextvars(**keys)
+
+
+def unbind() -> None:
+    """Take the keys of this thread away again."""
+    from structlog.contextvars import clear_contextvars
+
+    clear_contextvars()
+
+
+class _Formatter(logging.Formatter):
+    """Formats by structlog, which is imported with the first line: most commands log none."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self._run_id = run_id
+        self._inner: logging.Formatter | None = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one event as one line (and its traceback, if it has one)."""
+        if self._inner is None:
+            self._inner = self._make()
+        return self._inner.format(record)
+
+    def _make(self) -> logging.Formatter:
+        import structlog
+
+        terminal = sys.stderr.isatty()
+        renderer: Any = (
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+            if terminal
+            else structlog.processors.LogfmtRenderer(
+                key_order=["timestamp", "level", "event", RUN], bool_as_flag=False
+            )
+        )
+        return structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                self._add_run,
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *([] if terminal else [structlog.processors.format_exc_info]),
+                renderer,
+            ],
+        )
+
+    def _add_run(
+        self, _logger: Any, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        event.setdefault(RUN, self._run_id)
+        return event

@@ -1,0 +1,168 @@
+"""``isthmus status``: how things stand, and in words what cannot run."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from isthmus.cli.command import command
+from isthmus.cli.session import Session
+from isthmus.errors import DatabaseBusyError, SchemaError, SecretError
+
+if TYPE_CHECKING:  # see isthmus.cli.session
+    from isthmus.env import Env
+    from isthmus.hub import Hub
+
+_STATES = ("linked", "tombstone", "frozen")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "status", examples=("isthmus status", "isthmus status --json"))(status)
+
+
+def status(session: Session) -> int:
+    """Show backends, bindings, jobs, inbox, effects and workers, and say what is wrong."""
+    hub = session.raw_hub
+    try:
+        hub.check()
+    except (SchemaError, DatabaseBusyError) as exc:
+        session.out.document({"problems": [str(exc)], "run": session.run_id})
+        session.out.error(str(exc))
+        return exc.exit_code
+    with session.env(readonly=True) as env:
+        found = _look(hub, env)
+    found["problems"] = _problems(session, found)
+    session.out.document(found | {"run": session.run_id})
+    if not session.out.as_json:
+        _show(session, found)
+    return 0
+
+
+def _look(hub: "Hub", env: "Env") -> dict[str, Any]:
+    from isthmus.cli.presence import workers
+
+    backends = env["connector.backend"].search([("active", "in", [True, False])], order="id")
+    return {
+        "backends": [_backend(env, b) for b in backends],
+        "jobs": {str(state): count for state, count in hub.queue.counts().items()},
+        "inbox": _counts(env, "isthmus.checkpoint", "kind", [("state", "=", "open")]),
+        "effects": {
+            state: env["isthmus.effect"].search_count([("state", "=", state)]) for state in ("open", "asked")
+        },
+        "workers": workers(hub),
+    }
+
+
+def _backend(env: "Env", backend: Any) -> dict[str, Any]:
+    mine = [("backend_id", "=", backend.id)]
+    cursors = env["isthmus.cursor"].search(mine, order="updated_at desc")
+    bindings: dict[str, dict[str, int]] = {}
+    last: list[Any] = []
+    for name in sorted(env.services.stores):
+        if not hasattr(env[name], "binds"):
+            continue
+        counts = {s: env[name].search_count([*mine, ("state", "=", s)]) for s in _STATES}
+        if any(counts.values()):
+            bindings[name] = {state: count for state, count in counts.items() if count}
+            newest = env[name].search([*mine, ("sync_date", "!=", None)], order="sync_date desc", limit=1)
+            last += [record["sync_date"] for record in newest]
+    return {
+        "name": backend["name"],
+        "type": backend["type"],
+        "active": backend["active"],
+        "last_sync": max([*last, *(c["updated_at"] for c in cursors)], default=None),
+        "cursors": len(cursors),
+        "cursor_moved": cursors[0]["updated_at"] if cursors else None,
+        "bindings": bindings,
+        "inbox_open": env["isthmus.checkpoint"].search_count([*mine, ("state", "=", "open")]),
+    }
+
+
+def _counts(env: "Env", model: str, by: str, domain: list[Any]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for record in env[model].search(domain):
+        counts[record[by]] = counts.get(record[by], 0) + 1
+    return counts
+
+
+def _problems(session: Session, found: Mapping[str, Any]) -> list[str]:
+    """Say what cannot run, each with its remedy."""
+    problems = []
+    try:
+        session.hub.secrets.seal("", context="status")
+    except SecretError as exc:
+        problems.append(str(exc))
+    if not found["backends"]:
+        problems.append("there is no backend: isthmus backend add trello")
+    problems += [
+        f"backend {b['name']!r} is disabled, nothing goes in or out: isthmus backend enable {b['name']}"
+        for b in found["backends"]
+        if not b["active"]
+    ]
+    jobs = found["jobs"]
+    waiting = jobs["pending"] + jobs["wait_dependencies"]
+    active = any(b["active"] for b in found["backends"])
+    if not found["workers"] and (active or waiting):
+        what = (
+            f"{waiting} job{'s wait' if waiting != 1 else ' waits'}"
+            if waiting
+            else "changes are not looked for"
+        )
+        problems.append(f"no worker is running, {what}: isthmus worker")
+    if jobs["failed"]:
+        plural = "s have" if jobs["failed"] > 1 else " has"
+        problems.append(
+            f"{jobs['failed']} job{plural} failed: see isthmus jobs list --state failed, and let them run "
+            f"again by isthmus jobs retry --failed"
+        )
+    items = sum(found["inbox"].values())
+    if items:
+        problems.append(f"{items} item{'s wait' if items > 1 else ' waits'} for a person: isthmus inbox list")
+    asked = found["effects"]["asked"]
+    if asked:
+        problems.append(
+            f"the outcome of {asked} write{'s is' if asked > 1 else ' is'} unknown: see the inbox"
+        )
+    return problems
+
+
+def _show(session: Session, found: Mapping[str, Any]) -> None:
+    out = session.out
+    out.table(
+        ("backend", "type", "active", "last sync", "bindings", "inbox"),
+        [
+            (
+                b["name"],
+                b["type"],
+                b["active"],
+                b["last_sync"] or "never",
+                _bindings(b["bindings"]),
+                b["inbox_open"],
+            )
+            for b in found["backends"]
+        ],
+    )
+    out.facts([
+        ("jobs", _listed(found["jobs"])),
+        ("inbox", _listed(found["inbox"])),
+        ("effects", _listed(found["effects"])),
+        ("workers", ", ".join(found["workers"]) or "none"),
+    ])
+    out.say()
+    for problem in found["problems"]:
+        out.say(f"! {problem}")
+    if not found["problems"]:
+        out.say("all is well")
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "none"
+
+
+def _bindings(bindings: Mapping[str, Mapping[str, int]]) -> str:
+    parts = []
+    for model, counts in bindings.items():
+        others = ", ".join(f"{count} {state}" for state, count in counts.items() if state != "linked")
+        parts.append(f"{counts.get('linked', 0)} {model}{f' ({others})' if others else ''}")
+    return ", ".join(parts)
