@@ -22,7 +22,8 @@ from isthmus.mapping import FieldGroup
 from isthmus.sync.checkpoint import close_open
 from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EXTERNAL, EffectLog, Intent, wait_quiet
-from isthmus.sync.item import CALL, DECIDE, GATHER, LAST, Conflict, Dependency, Item, Operation, Snapshot
+from isthmus.sync.gathering import decided
+from isthmus.sync.item import CALL, GATHER, LAST, Conflict, Dependency, Item, Operation, Snapshot
 from isthmus.sync.journal import Entry, changes_of, write
 from isthmus.sync.merge import Side, Verdict, advance, judge
 from isthmus.sync.park import ask, park, raise_conflict
@@ -99,8 +100,7 @@ class ExportRun:
             return
         self._copy(fresh, item)
         self._read_there(item)
-        with self._env.in_phase(DECIDE):
-            operation = self._decide(item)
+        operation = decided(self._env, lambda: self._decide(item))
         if operation.kind in {"create", "write"}:
             self._call(operation)
         self._finish(operation)

@@ -14,6 +14,8 @@ from isthmus.errors import (
     IsthmusError,
     MissingRecordError,
     NetworkRetryableError,
+    NotGathered,
+    PhaseError,
     TransactionError,
     UnknownModelError,
 )
@@ -174,11 +176,15 @@ class RemoteStore:
 
         Raises:
             MissingRecordError: When the record does not exist.
+            NotGathered: When a synchroniser decides now: it has to bring the value first.
         """
         cache = self._cache(record.env, record._name)
         known = cache.get(record.id)
         if known is None or (known and field not in known):
-            self._fetch(record, field, cache)
+            try:
+                self._fetch(record, field, cache)
+            except PhaseError as exc:
+                raise NotGathered(record._name, record.id, field) from exc
             known = cache[record.id]
         if not known:
             raise MissingRecordError(f"{record!r} does not exist (any more)")

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from isthmus.env import ModelExtension
+from isthmus.job import job
 from isthmus.sync import Deleter, Dependency, Item, Operation, RecordExporter
 from isthmus.sync.sibling import delay_export
 from isthmus.sync.theirs import bind_for_export
@@ -17,21 +19,43 @@ class BoardExporter(RecordExporter):
     _apply_on = "trello.board"
 
     def _after_export(self, operation: Operation) -> None:
-        if operation.kind != "create" or operation.item.external_id is None:
+        row = operation.item.binding
+        if operation.kind != "create" or operation.item.external_id is None or row is None:
             return
-        board_id = operation.item.external_id
-        boards = [*self.backend_record.option("boards"), board_id]
+        boards = [*self.backend_record.option("boards"), operation.item.external_id]
         self.backend_record.set_options({"boards": list(dict.fromkeys(boards))})
-        project = operation.item.record.id
-        for model, record_model, domain, scope in (
-            ("trello.list", "project.task.type", [("project_ids", "=", project)], board_id),
-            ("trello.card", "project.task", [("project_id", "=", project)], ""),
-        ):
-            binder = self.binder_for(model)
-            for record in self.env[record_model].search(domain):
-                row = bind_for_export(self.env, binder, record.id, scope)
-                if row.id is not None:
-                    delay_export(self.env, model, row.id)
+        # A job, since our stages and tasks may lie in a store that can only be called.
+        self.model.browse(row.id).with_delay(identity_key=f"export_content/{row.id}").export_content()
+
+
+class BoardContent(ModelExtension):
+    """What a board brings along."""
+
+    _inherit = "trello.board"
+
+    @job(max_retries=20)
+    def export_content(self) -> str:
+        """Bind the stages and tasks of the board's project, and delay their export."""
+        binding: Any = self
+        env, backend, project = binding.env, binding.backend, binding.record
+        if project is None or binding.external_id is None:
+            return "the board is no longer bound"
+        wanted = [
+            ("trello.list", "project.task.type", [("project_ids", "=", project.id)], binding.external_id),
+            ("trello.card", "project.task", [("project_id", "=", project.id)], ""),
+        ]
+        found = [
+            (model, scope, [r.id for r in env[records].search(domain)])
+            for model, records, domain, scope in wanted
+        ]
+        for model, scope, ids in found:
+            with backend.work_on(model) as work:
+                binder = work.component(usage="binder")
+                for record_id in ids:
+                    row = bind_for_export(env, binder, record_id, scope)
+                    if row.id is not None:
+                        delay_export(env, model, row.id)
+        return ", ".join(f"{len(ids)} of {model}" for model, _, ids in found)
 
 
 class ListExporter(RecordExporter):

@@ -54,7 +54,8 @@ def create_card(actor: Actor, params: Params) -> Card:
     if url:
         check_url(url)
     name = params.text("name", source.name if source else url)
-    wished = [entry for entry in read(params, _FIELDS) if entry[0] != "name"]
+    # A new card may be without a name, an old one may not lose it.
+    wished = read(params, {key: field for key, field in _FIELDS.items() if key != "name"})
     members, labels = _member_ids(world, params), _label_ids(board, params)
     pos = place(params.get("pos"), board_list.cards)
     card = Card(

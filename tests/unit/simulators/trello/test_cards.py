@@ -213,3 +213,16 @@ def test_two_servers_with_one_seed_are_alike(trello, clock):
     other.seed_demo(1, 2, 3)
 
     assert trello.state.dump() == other.state.dump()
+
+
+def test_a_card_may_be_made_without_a_name_but_not_lose_it(ask, todo, trello):
+    """
+    Trello accepts an empty name with a create only.
+    """
+    card = ask("POST", "/cards", {"idList": todo["id"], "name": ""}).json()
+    named = ask("POST", "/cards", {"idList": todo["id"], "name": "Named"}).json()
+
+    refused = ask("PUT", f"/cards/{named['id']}", {"name": ""})
+
+    assert card["name"] == ""
+    assert (refused.status, refused.body) == (400, b"invalid value for name")

@@ -1,0 +1,166 @@
+"""A hub, a simulated Trello and our side of it: what every acceptance story plays in."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from isthmus.backend import create_key_file
+from isthmus.env import CreateSafety, Env, Store
+from isthmus.hub import Hub
+from isthmus.job import State
+from isthmus.settings import Settings
+from isthmus.simulators.trello import TrelloSimulator
+from isthmus.sync import Inbox, Report, service
+from isthmus.testing import FrozenClock
+from isthmus.testing.databases import Databases, Kind
+from isthmus.testing.envs import Envs
+from isthmus.testing.remote_server import RemoteServer, bundled_models
+from isthmus.testing.remote_store import RemoteStore
+
+_LONGEST = 60
+
+
+class SteppingClock(FrozenClock):
+    """A clock that moves by a millisecond whenever somebody looks: no two edits are at the same instant."""
+
+    def now(self) -> datetime:
+        self.advance(timedelta(milliseconds=1))
+        return super().now()
+
+
+class World:
+    """One installation beside one Trello.
+
+    Args:
+        hub: The installation, with a backend ``trello`` to be made.
+        simulator: Trello.
+        clock: The clock of both.
+        ours: Opens an env in which people of our side edit.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        simulator: TrelloSimulator,
+        clock: FrozenClock,
+        ours: Callable[[], AbstractContextManager[Env]],
+    ) -> None:
+        self.hub = hub
+        self.trello = simulator
+        self.people = simulator.state
+        self.clock = clock
+        self.ours = ours
+
+    def connect(self, boards: Iterable[str], **values: Any) -> None:
+        """Make the backend, with these boards selected."""
+        with self.hub.env(user="admin") as env:
+            backend = env["trello.backend"].create({"name": "trello", "url": self.trello.url, **values})
+            backend.set_credentials({"key": self.trello.key, "token": self.trello.token})
+            backend.set_options({"boards": list(boards)})
+
+    def backend(self, env: Env) -> Any:
+        return service.get_backend(env, "trello")
+
+    def options(self, **options: Any) -> None:
+        with self.hub.env(user="admin") as env:
+            self.backend(env).set_options(options)
+
+    # -- runs --------------------------------------------------------------------------
+
+    def imports(self, *, full: bool = False) -> Report:
+        """Import once and run what that has delayed."""
+        with self.hub.env() as env:
+            report = service.import_backend(env, self.backend(env), full=full)
+        self.run_jobs()
+        return report
+
+    def exports(self) -> int:
+        """Look at our side, where it does not tell by itself, and run the jobs; tells how many."""
+        with self.hub.env() as env:
+            service.observe_backend(env, self.backend(env))
+        return self.run_jobs()
+
+    def run_jobs(self) -> int:
+        """Run all jobs, also those for later, without waiting for their time."""
+        ran = 0
+        for _ in range(_LONGEST):
+            ran += self.hub.queue.run_pending()
+            if not self.hub.queue.counts()[State.PENDING]:
+                break
+            self.clock.advance(timedelta(seconds=60))
+        counts = self.hub.queue.counts()
+        failed = [f"{job.description}: {job.error}" for job in self.hub.queue.list(state=State.FAILED)]
+        assert not failed, failed
+        assert not counts[State.PENDING], [job.description for job in self.hub.queue.list(state="pending")]
+        return ran
+
+    # -- looking -----------------------------------------------------------------------
+
+    def inbox(self) -> list[dict[str, Any]]:
+        with self.hub.env(readonly=True) as env:
+            return Inbox(env).list()
+
+    def resolve(self, checkpoint_id: int, choice: Any) -> str:
+        with self.hub.env(user="anna") as env:
+            said = Inbox(env).resolve(checkpoint_id, choice)
+        self.run_jobs()
+        return said
+
+    def bindings(self, model: str, *domain: Any) -> list[Any]:
+        with self.hub.env(readonly=True) as env:
+            found = env[model].search(list(domain))
+            return env[model].read([b.id for b in found], ["record_id", "external_id", "scope", "state"])
+
+    def writes_there(self) -> int:
+        """Count the writes that Trello has been sent since its log was cleared."""
+        return sum(self.trello.requests.count(method) for method in ("POST", "PUT", "DELETE"))
+
+
+def settings_for(url: str, key_file: Path, **values: Any) -> Settings:
+    """Give the settings of a hub over a database, with a key file made where there is none."""
+    if not key_file.exists():
+        create_key_file(key_file)
+    return Settings.load(database_url=url, key_file=str(key_file), **values)
+
+
+def migrate(url: str) -> None:
+    """Bring a database to the schema that a hub needs; copies of one template serve all tests."""
+    with Hub(Settings.load(database_url=url)) as hub:
+        hub.upgrade()
+
+
+@contextmanager
+def on_sql(databases: Databases, kind: Kind, folder: Path) -> Iterator[World]:
+    """A world whose records lie in the hub's own database."""
+    clock = SteppingClock()
+    with (
+        databases.fresh(kind, migrate) as url,
+        Hub(settings_for(url, folder / "isthmus.key"), clock=clock) as hub,
+        TrelloSimulator(clock=clock) as simulator,
+    ):
+        yield World(hub, simulator, clock, lambda: hub.env(user="anna"))
+
+
+@contextmanager
+def on_remote(databases: Databases, safety: CreateSafety | str, folder: Path) -> Iterator[World]:
+    """A world whose records lie on a remote server, where another client edits them."""
+    clock = SteppingClock()
+    models = ("project.project", "project.task.type", "project.task")
+    with (
+        databases.fresh("sqlite") as hub_url,
+        databases.fresh("sqlite") as remote_url,
+        RemoteServer(remote_url, bundled_models(), create_safety=safety, clock=clock) as server,
+        RemoteStore(server.url, models, safety) as store,
+        RemoteStore(server.url, models, safety, name="another client") as other,
+        Hub(settings_for(hub_url, folder / "isthmus.key"), clock=clock, stores=_stores(store)) as hub,
+        TrelloSimulator(clock=clock) as simulator,
+    ):
+        hub.upgrade()
+        others = Envs(hub.engine, stores=_stores(other), clock=clock)
+        yield World(hub, simulator, clock, others.env)
+
+
+def _stores(store: RemoteStore) -> list[Store]:
+    return [store]
