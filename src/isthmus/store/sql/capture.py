@@ -94,7 +94,9 @@ class Capture:
     def _tell_now(self, session: Session, changes: list[Change]) -> None:
         """Tell of deletions while the records are still there, also from within a listener."""
         self.deliver(session)
-        self._tell(changes)
+        # A query of a listener must not flush the very deletion that it is told of.
+        with session.no_autoflush:
+            self._tell(changes)
 
     def _unlinked(self, model: str, instance: Any) -> Change:
         key = inspect(instance).mapper.primary_key_from_instance(instance)[0]

@@ -6,8 +6,8 @@ from typing import Any, Final
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-_STACK: Final = "isthmus_transactions"
-"""Key in ``Session.info``: the transactions that serve a session, the one that listens last."""
+_BOARD: Final = "isthmus_events"
+"""Key in ``Session.info``: who hears what of the session."""
 
 
 class OwnSession(Session):
@@ -23,6 +23,29 @@ class OwnSession(Session):
             self._on_flush(lambda: super(OwnSession, self).flush(objects))
 
 
+class _Switchboard:
+    """The handlers on one session: connected once, as SQLAlchemy's lists may not change while in use."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.stack: list[Any] = []
+        self.handlers: dict[str, list[tuple[Any, Callable[..., Any], bool]]] = {}
+
+    def add(self, name: str, owner: Any, handler: Callable[..., Any], *, always: bool) -> None:
+        if name not in self.handlers:
+            self.handlers[name] = []
+            event.listen(self._session, name, lambda *args: self._call(name, args))
+        self.handlers[name].append((owner, handler, always))
+
+    def _call(self, name: str, args: tuple[Any, ...]) -> Any:
+        answer = None
+        for owner, handler, always in tuple(self.handlers[name]):
+            if always or (self.stack and self.stack[-1] is owner):
+                given = handler(*args)
+                answer = given if answer is None else answer
+        return answer
+
+
 class SessionEvents:
     """The handlers of one transaction on a session, and its place among those of the session.
 
@@ -33,33 +56,27 @@ class SessionEvents:
     """
 
     def __init__(self, session: Session, owner: Any) -> None:
-        self._session = session
+        if _BOARD not in session.info:
+            session.info[_BOARD] = _Switchboard(session)
+        self._board: _Switchboard = session.info[_BOARD]
         self._owner = owner
-        self._handlers: list[tuple[str, Callable[..., Any]]] = []
-        self._stack: list[Any] = session.info.setdefault(_STACK, [])
-        self._stack.append(owner)
+        self._board.stack.append(owner)
 
     def listen(self, name: str, handler: Callable[..., Any]) -> None:
         """Call *handler* at each event, while this transaction is the one that hears."""
-
-        def heard(*args: Any) -> Any:
-            return handler(*args) if self._stack and self._stack[-1] is self._owner else None
-
-        self.listen_always(name, heard)
+        self._board.add(name, self._owner, handler, always=False)
 
     def listen_always(self, name: str, handler: Callable[..., Any]) -> None:
         """Call *handler* at each event, until the transaction is detached."""
-        event.listen(self._session, name, handler)
-        self._handlers.append((name, handler))
+        self._board.add(name, self._owner, handler, always=True)
 
     def leave(self) -> None:
         """Hear nothing from now on but what `listen_always` asked for."""
-        if self._owner in self._stack:
-            self._stack.remove(self._owner)
+        if self._owner in self._board.stack:
+            self._board.stack.remove(self._owner)
 
     def detach(self) -> None:
         """Take every handler away."""
         self.leave()
-        for name, handler in self._handlers:
-            event.remove(self._session, name, handler)
-        self._handlers.clear()
+        for name, handlers in self._board.handlers.items():
+            self._board.handlers[name] = [h for h in handlers if h[0] is not self._owner]

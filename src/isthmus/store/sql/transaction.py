@@ -70,7 +70,7 @@ class SqlTransaction:
         if not self._owned:
             self._events.listen_always("before_commit", self._foreign_commit)
             self._events.listen_always("after_commit", self._foreign_committed)
-            self._events.listen_always("after_rollback", lambda _session: self._foreign_end())
+            self._events.listen_always("after_rollback", self._foreign_rolled_back)
             self._events.listen_always("after_transaction_create", self._foreign_savepoint)
             self._events.listen_always("after_soft_rollback", self._foreign_undo)
 
@@ -348,6 +348,10 @@ class SqlTransaction:
         if not session.in_nested_transaction():
             self._written = None
             self._run_after()
+            self._foreign_end()
+
+    def _foreign_rolled_back(self, session: Session) -> None:
+        if not session.in_nested_transaction():
             self._foreign_end()
 
     def _foreign_end(self) -> None:
