@@ -158,6 +158,7 @@ class Operation:
         done_external: Their fields whose image moves to what the side shows after the write.
         done_internal: Our fields, likewise.
         reason: Why, for journal and plan.
+        source: Image of our side that the values were mapped from, where it is not the present one.
     """
 
     item: Item
@@ -170,6 +171,7 @@ class Operation:
     reason: str = ""
     record_id: Any = None
     intent: Intent | None = None
+    source: Image | None = None
     answer: Any = None
 
 

@@ -12,6 +12,7 @@ from isthmus.errors import (
     AmbiguousOutcomeError,
     FailError,
     InvalidDataError,
+    LeaseLostError,
     MissingRecordError,
     NetworkRetryableError,
     ParkError,
@@ -52,6 +53,7 @@ class RemoteCalls:
         Raises:
             NetworkRetryableError: When nothing was written.
             RateLimitedError: When nothing was written.
+            LeaseLostError: When nothing was written.
         """
         done: list[Operation] = []
         for (model, kind), same in groupby(operations, key=lambda o: (o.item.model, o.kind)):
@@ -77,9 +79,11 @@ class RemoteCalls:
                     else:
                         self._write_there(importer, ready, parked, late)
                     self._read_back(importer, kind, ready)
-            except (NetworkRetryableError, RateLimitedError):
+            except (NetworkRetryableError, RateLimitedError, LeaseLostError) as error:
                 # Those calls had no effect, so nothing needs to be looked for.
-                self._effects.close(self._refused, EffectState.DROPPED)
+                unsent = isinstance(error, LeaseLostError)
+                refused = [o.intent for o in ready if o.intent] if unsent else self._refused
+                self._effects.close(refused, EffectState.DROPPED)
                 with self._env.outside():
                     raise
             failed = [o for o in ready if o.record_id is None or o.answer is False]

@@ -1,6 +1,7 @@
 """Writing to their side: one record at a time, by effects, so that a lost answer makes no duplicate."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from isthmus.errors import (
     AmbiguousOutcomeError,
     IDMissingInBackend,
     InvalidDataError,
+    LeaseLostError,
     NetworkRetryableError,
     ParkError,
     RateLimitedError,
@@ -28,6 +30,7 @@ from isthmus.sync.journal import Entry, changes_of, write
 from isthmus.sync.merge import Side, Verdict, advance, judge
 from isthmus.sync.park import ask, park, raise_conflict
 from isthmus.sync.report import Report
+from isthmus.sync.sibling import delay_export
 from isthmus.sync.synchronizer import changed_only, equal, lease_keys
 from isthmus.sync.table import CheckpointKind, EffectState
 
@@ -311,6 +314,7 @@ class ExportRun:
             ParkError: When they refuse it; nothing took effect.
             NetworkRetryableError: When nothing was sent.
             RateLimitedError: When nothing was sent.
+            LeaseLostError: When nothing was sent.
         """
         item = operation.item
         row = item.binding or BindingRow()
@@ -319,8 +323,14 @@ class ExportRun:
             model=self._model, target=EXTERNAL, kind=operation.kind, record_id=row.record_id,
             external_id=item.external_id, scope=row.scope,
         )  # fmt: skip
-        operation.intent.written = plain(operation.values)
-        operation.intent.source = self._exporter.scheme.our_image(item.ours)
+        if again and self._exporter.backend_adapter.create_safety is CreateSafety.NATIVE_KEY:
+            # The first one may have taken effect, so exactly it is sent again; what has changed here
+            # since is exported after it.
+            operation.values = dict(operation.intent.written or {})
+            operation.source = operation.intent.source
+        else:
+            operation.intent.written = plain(operation.values)
+            operation.intent.source = self._exporter.scheme.our_image(item.ours)
         self._effects.record([operation.intent])
         try:
             with self._env.outside(), self._env.in_phase(CALL):
@@ -329,7 +339,7 @@ class ExportRun:
         except UnknownOutcomeError as error:
             error.retry_in = error.retry_in or self._quiet
             raise
-        except (ParkError, NetworkRetryableError, RateLimitedError):
+        except (ParkError, NetworkRetryableError, RateLimitedError, LeaseLostError):
             # It had no effect, so nothing needs to be looked for.
             self._effects.close([operation.intent], EffectState.DROPPED)
             with self._env.outside():
@@ -347,8 +357,12 @@ class ExportRun:
         else:
             answer = exporter._update(operation)
         if answer is None or any(f not in answer for f in operation.done_external):
-            # What the server made of our values is the image, so it is read where it was not told.
-            answer = exporter.backend_adapter.read(item.external_id)
+            # What the server made of our values is the image, so it is read where it was not told. The
+            # write has taken effect: a read that fails now must not make it look undone.
+            told = {**operation.values, **(answer or {})}
+            answer = told
+            with suppress(ParkError, NetworkRetryableError, RateLimitedError):
+                answer = exporter.backend_adapter.read(item.external_id)
         return answer
 
     # -- last transaction --------------------------------------------------------------
@@ -367,7 +381,9 @@ class ExportRun:
         after = operation.answer if operation.answer is not None else item.payload or {}
         seen = advance(row.seen_external, scheme.their_image(after), operation.done_external)
         row.seen_external = scheme.with_version(seen, after, self._exporter.backend_adapter.version_field)
-        row.seen_internal = advance(row.seen_internal, scheme.our_image(item.ours), operation.done_internal)
+        now = scheme.our_image(item.ours)
+        sent = now if operation.source is None else operation.source
+        row.seen_internal = advance(row.seen_internal, sent, operation.done_internal)
         with self._env.in_phase(LAST):
             self._exporter.binder.table.update(self._env.session, [row], self._env.now())
             ended = [i for i in item.pending if i is not operation.intent]
@@ -379,6 +395,8 @@ class ExportRun:
             self._effects.close(ended)
             self._note(operation, row)
             self._exporter._after_export(operation)
+            if sent != now and row.id is not None:
+                delay_export(self._env, self._model, row.id)
             self._claims.settle()
         with self._env.outside():
             pass  # committed here, before anything slow happens again

@@ -9,7 +9,13 @@ from isthmus.adapter import CRUDAdapter, Payload, walk_before
 from isthmus.connectors.trello.client import PAGE, TrelloClient
 from isthmus.connectors.trello.marker import LINK_BASE, made_at, marked_with, marker
 from isthmus.env import CreateSafety
-from isthmus.errors import IDMissingInBackend, InvalidDataError
+from isthmus.errors import (
+    IDMissingInBackend,
+    InvalidDataError,
+    NetworkRetryableError,
+    RateLimitedError,
+    UnknownOutcomeError,
+)
 
 SKEW: Final = timedelta(minutes=10)
 """How far Trello's clock and ours may be apart when we look for what we made."""
@@ -57,9 +63,16 @@ class TrelloAdapter(CRUDAdapter):
         """Archive what was just made, where it is to be archived: Trello makes only open things.
 
         That is a second request. A probe that finds the first without it makes up for it.
+
+        Raises:
+            UnknownOutcomeError: When the second one fails.
         """
         if values.get("closed") and not payload.get("closed"):
-            closed = self._put(self.external_id_of(payload), {"closed": True})
+            try:
+                closed = self._put(self.external_id_of(payload), {"closed": True})
+            except (NetworkRetryableError, RateLimitedError) as exc:
+                # The first request has taken effect, so the create must not look undone.
+                raise UnknownOutcomeError(f"made but not archived yet: {exc}") from exc
             return {**payload, **closed}
         return payload
 
