@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from isthmus.cli.command import command, group
-from isthmus.cli.session import Session, user_name
+from isthmus.cli.session import Session
+from isthmus.cli.user import user_name
 from isthmus.errors import UsageError
 
 if TYPE_CHECKING:  # see isthmus.cli.session

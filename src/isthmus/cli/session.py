@@ -1,6 +1,5 @@
 """What one run of a command works with: settings, hub, run ID, output; and how an error ends it."""
 
-import getpass
 import os
 import sys
 import traceback
@@ -16,6 +15,7 @@ import typer
 
 from isthmus.cli.log import start_log
 from isthmus.cli.output import Output
+from isthmus.cli.user import user_name
 from isthmus.errors import IsthmusError, SettingsError
 
 # Not to hide a cycle: these bring SQLAlchemy, which `isthmus --help` shall not wait for.
@@ -109,10 +109,12 @@ class Session:
             )
         settings = Settings.load(self.shared.settings)
         # What nobody has set is the command's own affair: one that ends by a sentence logs little.
-        level = settings.log_level if "log_level" in settings.model_fields_set else self.log_level
-        asked = _LEVELS[min(self.shared.verbose, len(_LEVELS) - 1)]
-        start_log((level, asked), self.run_id)
+        self.start_log(settings.log_level if "log_level" in settings.model_fields_set else self.log_level)
         return settings
+
+    def start_log(self, level: str) -> None:
+        """Log to standard error from now on, from a level on, or from the one that -v asks for."""
+        start_log((level, _LEVELS[min(self.shared.verbose, len(_LEVELS) - 1)]), self.run_id)
 
     @cached_property
     def raw_hub(self) -> "Hub":
@@ -167,11 +169,3 @@ class Session:
             "run": self.run_id,
         })
         return code
-
-
-def user_name() -> str:
-    """Give the name of who runs this, for the journal."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return str(os.getuid())

@@ -1,20 +1,17 @@
 """``isthmus import``, ``export`` and ``sync``: whole runs on a backend, and what came of them."""
 
 import threading
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from isthmus.cli.command import command
 from isthmus.cli.progress import progress
+from isthmus.cli.run import Run
 from isthmus.cli.session import Session
 from isthmus.errors import ConfigurationError, IsthmusError
 
 if TYPE_CHECKING:  # see isthmus.cli.session
-    from isthmus.job import Outcome
     from isthmus.sync import Report
 
 Name = Annotated[str, typer.Argument(metavar="BACKEND", help="What it is called here.")]
@@ -79,13 +76,13 @@ def sync(
         ConfigurationError: When a person must change something; the watch ends, too.
     """
     if not watch:
-        return Run(session, name).once()
+        return _sync_once(session, name)
     pause = every or session.settings.poll_s
     stopped = threading.Event()
     try:
         while True:
             try:
-                Run(session, name).once()
+                _sync_once(session, name)
             except ConfigurationError:
                 raise  # it will not go away by itself
             except IsthmusError as exc:
@@ -96,85 +93,17 @@ def sync(
         return 0
 
 
-@dataclass(slots=True)
-class Run:
-    """One run of ``sync``.
-
-    Attributes:
-        session: The session.
-        name: The backend.
-        jobs: The jobs that were run, by how they ended.
-        failures: Why jobs failed.
-    """
-
-    session: Session
-    name: str
-    jobs: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
-
-    def claimed(self, job_id: int) -> None:
-        """Hear that a job is about to run."""
-
-    def finished(self, outcome: "Outcome") -> None:
-        """Hear how it ended."""
-        self.jobs[str(outcome.state) if outcome.state is not None else "lost"] += 1
-        if outcome.state == "failed":
-            self.failures.append(f"job {outcome.job_id} failed: {outcome.message}")
-
-    def once(self) -> int:
-        """Do it and say what came of it."""
-        from isthmus.sync.service import export_backend, get_backend, poll
-
-        session = self.session
-        hub = session.hub
-        with progress() as report:
-            here = poll(hub, self.name, run_id=session.run_id, progress=report)
-            self._run_jobs(report)
-            with session.env() as env:
-                there = export_backend(env, get_backend(env, self.name), progress=report)
-            self._run_jobs(report)
-        changed = bool(here.changed or there.changed or sum(self.jobs.values()))
-        parts = []
-        if here.changed or here.done["conflict"] or here.done["parked"] or here.done["delayed"]:
-            parts.append(f"here: {here.sentence()}")
-        if self.jobs:
-            parts.append("jobs: " + ", ".join(f"{n} {_ended(state)}" for state, n in self.jobs.items()))
-        if there.changed or there.done["conflict"] or there.done["parked"] or there.done["delayed"]:
-            parts.append(f"there: {there.sentence()}")
-        why = "; ".join(dict.fromkeys([*_reasons(here), *_reasons(there)]))
-        sentence = "; ".join(parts) if parts else f"nothing changed: {why}"
-        reports = {"import": here, "export": there}
-        _finish(
-            session,
-            self.name,
-            reports,
-            sentence,
-            jobs=dict(self.jobs),
-            failures=self.failures,
-            changed=changed,
-        )
-        for failure in self.failures:
-            session.out.error(failure)
-        return 1 if self.failures else 0
-
-    def _run_jobs(self, report: Callable[[str, int, int | None], None]) -> None:
-        queue = self.session.hub.queue
-        due = queue.counts()["pending"]  # type: ignore[index]  # a StrEnum's key
-        with queue.heartbeat():
-            while queue.run_one(self):
-                count = sum(self.jobs.values())
-                report("jobs", count, max(due, count))
-
-
-def _ended(state: str) -> str:
-    return {"done": "done", "pending": "come back later"}.get(state, state)
-
-
-def _reasons(report: "Report") -> list[str]:
-    """Give a report's reasons why nothing happened."""
-    sentence = report.sentence()
-    _, colon, why = sentence.partition("nothing changed: ")
-    return [why] if colon else []
+def _sync_once(session: Session, name: str) -> int:
+    with progress() as report:
+        run = Run(session.hub, name, session.run_id)
+        run.go(report)
+    assert run.here is not None  # noqa: S101 - a run that has gone has its reports
+    assert run.there is not None  # noqa: S101
+    reports = {"import": run.here, "export": run.there}
+    _finish(session, name, reports, run.sentence(), jobs=dict(run.jobs), failures=run.failures)
+    for failure in run.failures:
+        session.out.error(failure)
+    return 1 if run.failures else 0
 
 
 def _finish(

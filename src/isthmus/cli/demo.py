@@ -1,7 +1,0 @@
-"""``isthmus demo``."""
-
-import typer
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
