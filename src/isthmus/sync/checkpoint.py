@@ -1,5 +1,6 @@
 """Checkpoints: what a person must look at. One open item per thing, renewed and not doubled."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select
@@ -78,6 +79,25 @@ def find_open(
         )
     ).one_or_none()
     return found
+
+
+def open_about(
+    env: Env,
+    backend_id: int,
+    model: str,
+    external_ids: Iterable[str],
+    kinds: tuple[CheckpointKind, ...],
+) -> list[Checkpoint]:
+    """List the open items of some kinds about records there."""
+    statement = select(Checkpoint).where(
+        Checkpoint.state == CheckpointState.OPEN.value,
+        Checkpoint.backend_id == backend_id,
+        Checkpoint.model == model,
+        Checkpoint.kind.in_([k.value for k in kinds]),
+    )
+    wanted = set(external_ids)
+    # Few are open: they are compared here, so that the statement does not grow with the page.
+    return [c for c in env.session.scalars(statement) if c.external_id in wanted] if wanted else []
 
 
 def open_payload(env: Env, checkpoint: Checkpoint) -> Any:

@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from isthmus.binding import BindingRow, BindingState, forget_bindings
 from isthmus.env import Env
-from isthmus.sync.checkpoint import close_open
+from isthmus.sync.checkpoint import close, open_about
 from isthmus.sync.effect import EffectLog, Intent
-from isthmus.sync.item import Operation
+from isthmus.sync.item import Item, Operation
 from isthmus.sync.journal import Entry, changes_of, write
 from isthmus.sync.merge import advance
 from isthmus.sync.park import ask_deletion, raise_conflict
 from isthmus.sync.report import Report
+from isthmus.sync.sibling import delay_export
 from isthmus.sync.table import CheckpointKind
 
 _COUNTED: Final = {
@@ -22,6 +23,8 @@ _COUNTED: Final = {
 }  # fmt: skip
 _ENDING: Final = frozenset({"orphan", "archive", "delete", "forget"})
 """Kinds after which a binding is a tombstone."""
+_MOOT: Final = (CheckpointKind.DEAD_LETTER, CheckpointKind.CONFLICT)
+_LATER: Final = "settled by a later run"
 
 
 class Ending:
@@ -114,11 +117,32 @@ class Ending:
             for conflict in operation.conflicts:
                 self._report.done["conflict"] += 1
                 raise_conflict(self._env, self._backend_id, operation.item, conflict)
-        settled = [str(o.item.external_id) for o in batch if not o.conflicts and o.kind != "ask"]
-        close_open(
-            self._env, self._backend_id, model, external_ids=settled, resolution="settled by a later run",
-            kinds=(CheckpointKind.DEAD_LETTER, CheckpointKind.CONFLICT),
-        )  # fmt: skip
+        by_id = {str(o.item.external_id): o for o in batch if o.kind != "ask"}
+        for checkpoint in open_about(self._env, self._backend_id, model, by_id, _MOOT):
+            operation = by_id[str(checkpoint.external_id)]
+            ended = operation.kind in _ENDING
+            if checkpoint.kind == CheckpointKind.CONFLICT:
+                moot = checkpoint.topic not in {c.topic for c in operation.conflicts}
+            else:
+                # What could not be exported is settled by an export only.
+                moot = checkpoint.topic == "import"
+            if moot or ended:
+                close(self._env, checkpoint, _LATER)
+
+    def settle_seen(self, items: Sequence[Item]) -> None:
+        """Close what became moot because their records are as last seen again."""
+        by_model: dict[str, dict[str, Item]] = {}
+        for item in items:
+            by_model.setdefault(item.model, {})[str(item.external_id)] = item
+        for model, by_id in by_model.items():
+            for checkpoint in open_about(self._env, self._backend_id, model, by_id, _MOOT):
+                row = by_id[str(checkpoint.external_id)].binding
+                if checkpoint.kind == CheckpointKind.CONFLICT and row is not None and row.id is not None:
+                    # Their change is undone, ours is not: it waited for the decision.
+                    delay_export(self._env, model, row.id)
+                elif checkpoint.topic != "import":
+                    continue
+                close(self._env, checkpoint, _LATER)
 
 
 def is_plain(importer: Any, step: str) -> bool:

@@ -128,7 +128,8 @@ class Item:
         record: Our record, for export mapping.
         pending: Open effects of ours that concern it.
         adopted: The effect whose record was found and is bound by this item.
-        depends: Items of the page that must be done first.
+        depends: Items of the page that must be done first, since they are new.
+        level: How many rounds of dependencies come before it.
     """
 
     model: str
@@ -143,6 +144,7 @@ class Item:
     pending: list[Intent] = field(default_factory=list)
     adopted: Intent | None = None
     depends: list["Item"] = field(default_factory=list)
+    level: int = 0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -1,6 +1,7 @@
 """Writing to our side: in one transaction where our store has them, by effects where it has not."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -11,6 +12,7 @@ from isthmus.errors import (
     AmbiguousOutcomeError,
     FailError,
     ParkError,
+    PhaseError,
     TransactionError,
 )
 from isthmus.store.sql import DATA_ERRORS
@@ -66,10 +68,12 @@ class OurSide:
         *,
         parked: list[tuple[Item, Exception]],
         late: list[Item],
+        seen: Sequence[Item] = (),
         cursor: Callable[[], None] | None,
     ) -> None:
         """Write a page, with its bindings, images, journal, checkpoints and cursor, and commit it."""
         made: dict[Ref, Any] = {}
+        operations = sorted(operations, key=_batch)
         local = [o for o in operations if self._store(o).transactional]
         remote = self._remote.call(
             [o for o in operations if not self._store(o).transactional], made, parked, late
@@ -83,6 +87,7 @@ class OurSide:
                 self._park(item, error)
             for item in late:
                 self._delay(item)
+            self._ending.settle_seen(seen)
             if cursor is not None:
                 cursor()
             self._claims.settle()
@@ -125,15 +130,21 @@ class OurSide:
 
         Raises:
             TransactionError: When the transaction itself is at fault.
+            PhaseError: When a step is.
         """
         if not operations:
             return []
+        before, counted = [_Before(o) for o in operations], self._report.done.copy()
         try:
             with self._env.savepoint():
                 new = self._apply(operations, made)
-        except TransactionError:
+        except (TransactionError, PhaseError):
             raise
         except (ParkError, FailError, *DATA_ERRORS) as error:
+            # What is undone in the database must not be left in memory: keys may go to other records now.
+            self._report.done = counted
+            for state in before:
+                state.restore()
             if len(operations) == 1:
                 parked.append((operations[0].item, error))
                 return []
@@ -147,7 +158,7 @@ class OurSide:
 
     def _apply(self, operations: list[Operation], made: dict[Ref, Any]) -> dict[Ref, Any]:
         new = dict(made)
-        for (model, kind), same in groupby(operations, key=lambda o: (o.item.model, o.kind)):
+        for (_level, model, kind), same in groupby(operations, key=_batch):
             importer, batch = self._importer(model), list(same)
             for operation in batch:
                 operation.values = resolved(operation, new)
@@ -178,3 +189,25 @@ class OurSide:
             importer._update(operation)
         self._env.flush()
         del loaded  # kept until here so that each write finds its instance
+
+
+class _Before:
+    """What an operation and its binding were before a try to write them."""
+
+    __slots__ = ("_binding", "_operation", "_record_id", "_values")
+
+    def __init__(self, operation: Operation) -> None:
+        self._operation = operation
+        self._values, self._record_id = operation.values, operation.record_id
+        row = operation.item.binding
+        self._binding = None if row is None else replace(row)
+
+    def restore(self) -> None:
+        """Put it back."""
+        self._operation.values, self._operation.record_id = self._values, self._record_id
+        self._operation.item.binding = self._binding
+
+
+def _batch(operation: Operation) -> tuple[int, str, str]:
+    """Tell what may be written together: what needs nothing of each other, in the same way."""
+    return (operation.item.level, operation.item.model, operation.kind)

@@ -1,6 +1,7 @@
 """A page of an import: gather, lease, decide, write."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from itertools import groupby
 from typing import Any, Final
 
@@ -51,6 +52,7 @@ class ImportPage:
         self._claims = Claims(work.env, work.collection)
         self._parked: list[tuple[Item, Exception]] = []
         self._late: list[Item] = []
+        self._seen: list[Item] = []
         self._creates: dict[str, list[Intent]] = {}
         self.report = Report()
 
@@ -113,10 +115,10 @@ class ImportPage:
         items = self._gather(fresh)
         items = self._recognise(self._lease(items))
         items = self._reread(items)
-        items = self._read_ours(items)
+        items = self._wait_for_needs(self._read_ours(items))
         operations = self._decide(items) + self._decide_gone(gone)
         OurSide(self._work, self._importer, self._claims, self.report).carry_out(
-            operations, parked=self._parked, late=self._late, cursor=self._cursor
+            operations, parked=self._parked, late=self._late, seen=self._seen, cursor=self._cursor
         )
         return self.report
 
@@ -144,6 +146,7 @@ class ImportPage:
         if item.force or item.payload is None or not self._importer(item.model)._is_uptodate(item):
             return False
         self.report.done["unchanged"] += 1
+        self._seen.append(item)
         return True
 
     # -- gather ------------------------------------------------------------------------
@@ -171,10 +174,10 @@ class ImportPage:
                     key = external_key(need.key)
                     if key is None:
                         continue
-                    if (need.model, key) in index:
-                        item.depends.append(index[need.model, key])
-                    else:
+                    if (need.model, key) not in index:
                         wanted.setdefault(need.model, {}).setdefault(key, []).append(item)
+                    elif index[need.model, key].binding is None:
+                        item.depends.append(index[need.model, key])
             except (SkipRecord, ParkError) as outcome:
                 self._leave(item, outcome)
                 del index[item.model, item.external_id]
@@ -201,33 +204,30 @@ class ImportPage:
         return found
 
     def _in_order(self, items: list[Item]) -> list[Item]:
-        """Put dependencies first; what depends on itself is parked."""
-        order: list[Item] = []
-        state: dict[int, str] = {}
-
-        def visit(item: Item, path: list[Item]) -> None:
-            if state.get(id(item)) == "done":
-                return
-            if state.get(id(item)) == "open":
-                names = " -> ".join(f"{i.model} {i.external_id}" for i in [*path[path.index(item) :], item])
-                raise InvalidDataError(f"records depend on each other in a circle: {names}")
-            state[id(item)] = "open"
-            for need in item.depends:
-                visit(need, [*path, item])
-            state[id(item)] = "done"
-            order.append(item)
-
-        for item in items:
+        """Put dependencies first; where they go round in a circle its first record is parked."""
+        needs = {item: item.depends for item in items}
+        while True:
+            # What was left out is not brought back by those who need it: their mapping says so.
+            sorter = TopologicalSorter({i: [n for n in found if n in needs] for i, found in needs.items()})
             try:
-                visit(item, [])
-            except InvalidDataError as error:
-                self._leave(item, error)
-                state[id(item)] = "done"
-        level: dict[int, int] = {}
-        for item in order:
-            level[id(item)] = 1 + max((level[id(n)] for n in item.depends if id(n) in level), default=0)
+                sorter.prepare()
+                break
+            except CycleError as error:
+                circle: list[Item] = error.args[1][:0:-1]
+                first = min(map(list(needs).index, circle))
+                turn = circle.index(list(needs)[first])
+                circle = [*circle[turn:], *circle[: turn + 1]]
+                names = " -> ".join(f"{i.model} {i.external_id}" for i in circle)
+                self._leave(circle[0], InvalidDataError(f"records depend on each other in a circle: {names}"))
+                del needs[circle[0]]
+        level = 0
+        while sorter.is_active():
+            for item in (ready := sorter.get_ready()):
+                item.level = level
+            sorter.done(*ready)
+            level += 1
         # By level and model, so that each kind of record is written by one statement.
-        return sorted(order, key=lambda i: (level[id(i)], i.model))
+        return sorted(needs, key=lambda i: (i.level, i.model))
 
     def _leave(self, item: Item, outcome: Exception) -> None:
         if isinstance(outcome, SkipRecord):
@@ -306,9 +306,34 @@ class ImportPage:
                 except IDMissingInBackend:
                     self._late.append(item)
                     continue
+                if self._needs_more(item, items):
+                    self._late.append(item)
+                    continue
             if not self._is_unchanged(item):
                 kept.append(item)
         return kept
+
+    def _needs_more(self, item: Item, items: Sequence[Item]) -> bool:
+        """Tell whether a record that was read again needs what was not gathered with the page."""
+        here = {(i.model, i.external_id) for i in items}
+        with self._env.in_phase(GATHER):
+            needs = list(self._importer(item.model)._import_dependencies(item))
+        for need in needs:
+            key = external_key(need.key)
+            if key is not None and (need.model, key) not in here:
+                table = self._importer(need.model).binder.table
+                if not table.by_external(self._env.session, [key]):
+                    return True
+        return False
+
+    def _wait_for_needs(self, items: list[Item]) -> list[Item]:
+        """Delay what needs a record that is delayed; *items* have dependencies first."""
+        late = set(self._late)
+        for item in items:
+            if not late.isdisjoint(item.depends):
+                late.add(item)
+                self._late.append(item)
+        return [i for i in items if i not in late]
 
     def _decide_gone(self, gone: Sequence[Item]) -> list[Operation]:
         """Apply the backend's policy to records that were deleted there."""

@@ -56,7 +56,7 @@ class RemoteCalls:
             LeaseLostError: When nothing was written.
         """
         done: list[Operation] = []
-        for (model, kind), same in groupby(operations, key=lambda o: (o.item.model, o.kind)):
+        for (_, model, kind), same in groupby(operations, key=lambda o: (o.item.level, o.item.model, o.kind)):
             importer, batch = self._importer(model), list(same)
             if kind not in {"create", "write", "archive", "delete"}:
                 done += batch
