@@ -163,7 +163,10 @@ def main() -> None:
     """Measure and publish the table."""
     options = arguments(__doc__.splitlines()[0])
     checkout = os.environ.get("ISTHMUS_BENCH_REFERENCE")
-    reference = Reference(Path(checkout)) if checkout else None
+    try:
+        reference = Reference(Path(checkout)) if checkout else None
+    except ImportError as error:
+        raise SystemExit(f"the reference cannot be imported: {error}") from error
     turns, rounds = (50, 1) if options.tiny else (20_000, 15)
     rows = []
     for contest in (lookups, mapped_records, notifications):

@@ -68,3 +68,15 @@ def what_is_wrong(command: str) -> str | None:
             if word.partition("=")[0] not in known | {"--help"}:
                 return f"{found.name} has no option {word!r}"
     return None
+
+
+def test_the_glossary_is_in_order_and_has_each_word_once() -> None:
+    """
+    Who looks a word up finds it by the alphabet.
+    """
+    page = (ROOT / "docs/reference/glossary.md").read_text()
+
+    words = [word.partition(",")[0] for word in re.findall(r"(?m)^\*\*(.+?)\*\*$", page)]
+
+    assert words
+    assert words == sorted(set(words))
