@@ -1,9 +1,9 @@
 """Checkpoints: what a person must look at. One open item per thing, renewed and not doubled."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from isthmus.env import Env
 from isthmus.sync.table import Checkpoint, CheckpointKind, CheckpointState
@@ -113,13 +113,23 @@ def close_open(
     backend_id: int,
     model: str,
     *,
-    external_ids: list[str] | None = None,
-    record_ids: list[str] | None = None,
+    external_ids: Sequence[str | None] | None = None,
+    record_ids: Sequence[str] | None = None,
     kinds: tuple[CheckpointKind, ...],
     resolution: str,
-    topics: list[str] | None = None,
+    but_topic: str | None = None,
 ) -> int:
     """Close open items that have become moot.
+
+    Args:
+        env: The env whose transaction it becomes part of.
+        backend_id: The backend.
+        model: The binding model.
+        external_ids: Only those about these records there; None among them takes items that name none.
+        record_ids: Only those about these records of ours.
+        kinds: Only those of these kinds.
+        resolution: What to say about it.
+        but_topic: Those of this topic stay.
 
     Returns:
         How many were closed.
@@ -131,11 +141,15 @@ def close_open(
         Checkpoint.kind.in_([k.value for k in kinds]),
     )
     if external_ids is not None:
-        statement = statement.where(Checkpoint.external_id.in_(external_ids))
+        named = [key for key in external_ids if key is not None]
+        about = Checkpoint.external_id.in_(named)
+        statement = statement.where(
+            or_(about, Checkpoint.external_id.is_(None)) if None in external_ids else about
+        )
     if record_ids is not None:
         statement = statement.where(Checkpoint.record_id.in_(record_ids))
-    if topics is not None:
-        statement = statement.where(Checkpoint.topic.in_(topics))
+    if but_topic is not None:
+        statement = statement.where(Checkpoint.topic != but_topic)
     found = env.session.scalars(statement).all()
     for checkpoint in found:
         close(env, checkpoint, resolution)

@@ -90,7 +90,8 @@ class ExportRun:
         if item.external_id is not None and self._exporter._should_import(item):
             self._delay_import(item.external_id)
         # One after the other: what the next one is may depend on what the last one has made.
-        wanted = iter(self._exporter._export_dependencies(item))
+        with self._env.in_phase(GATHER):
+            wanted = iter(self._exporter._export_dependencies(item))
         while True:
             with self._env.in_phase(GATHER):
                 dependency = next(wanted, None)
@@ -315,6 +316,7 @@ class ExportRun:
             NetworkRetryableError: When nothing was sent.
             RateLimitedError: When nothing was sent.
             LeaseLostError: When nothing was sent.
+            SkipRecord: When a step says so; nothing was sent.
         """
         item = operation.item
         row = item.binding or BindingRow()
@@ -339,7 +341,7 @@ class ExportRun:
         except UnknownOutcomeError as error:
             error.retry_in = error.retry_in or self._quiet
             raise
-        except (ParkError, NetworkRetryableError, RateLimitedError, LeaseLostError):
+        except (ParkError, SkipRecord, NetworkRetryableError, RateLimitedError, LeaseLostError):
             # It had no effect, so nothing needs to be looked for.
             self._effects.close([operation.intent], EffectState.DROPPED)
             with self._env.outside():
@@ -375,8 +377,12 @@ class ExportRun:
             operation.conflicts or operation.agreed or item.adopted or item.pending or operation.done_external
         ):
             self.report.done["unchanged"] += 1
-            self._claims.release()
-            return
+            if not self._close_moot(row):
+                self._claims.release()
+                return
+            self._claims.settle()
+            with self._env.outside():
+                return
         row.external_id = item.external_id
         after = operation.answer if operation.answer is not None else item.payload or {}
         seen = advance(row.seen_external, scheme.their_image(after), operation.done_external)
@@ -409,11 +415,7 @@ class ExportRun:
         name = {"create": "created", "write": "updated"}.get(operation.kind, "unchanged")
         self.report.done["adopted" if item.adopted else name] += 1
         if not operation.conflicts:
-            close_open(
-                self._env, self._backend_id, self._model, record_ids=[str(row.record_id)],
-                resolution="settled by a later run",
-                kinds=(CheckpointKind.DEAD_LETTER, CheckpointKind.CONFLICT, CheckpointKind.EFFECT),
-            )  # fmt: skip
+            self._close_moot(row)
         if operation.kind == "keep" and not operation.conflicts and not item.adopted:
             return
         before = None if operation.kind == "create" else dict(item.payload or {})
@@ -436,6 +438,15 @@ class ExportRun:
                 )
             ],
         )
+
+    def _close_moot(self, row: BindingRow) -> int:
+        """Close items that this export has settled; what could not be imported is settled by an import."""
+        return close_open(
+            self._env, self._backend_id, self._model, record_ids=[str(row.record_id)],
+            external_ids=None if row.external_id is None else [None, row.external_id],
+            resolution="settled by a later run", but_topic="import",
+            kinds=(CheckpointKind.DEAD_LETTER, CheckpointKind.CONFLICT, CheckpointKind.EFFECT),
+        )  # fmt: skip
 
     def _park(self, item: Item, error: ParkError) -> None:
         creates = [i for i in item.pending if i.kind == "create"]
