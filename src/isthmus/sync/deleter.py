@@ -65,6 +65,7 @@ class Deleter(Synchronizer):
         keys = lease_keys(self.collection.id, self.model.name, row.external_id, (row.record_id, row.scope))
         claims = Claims(env, self.collection)
         if claims.take(keys):
+            claims.release()
             raise RecordLockedError(
                 f"{self.model.name} {row.external_id} is being synchronised by another process"
             )
@@ -109,7 +110,7 @@ class Deleter(Synchronizer):
         except IDMissingInBackend:
             return "forget", "both sides are gone"
         if policy == "archive" and self._archived is None:
-            policy = "delete"
+            policy = "forget"  # to delete would be more than was asked for
         if policy == "delete" and row.seen_external is not None:
             now = self.scheme.their_image(payload)
             if any(row.seen_external.get(f) != v for f, v in now.items()):

@@ -134,6 +134,7 @@ class _Resolution:
         row = self._row() or BindingRow(external_id=self._external_id, record_id=self._record_id)
         keys = lease_keys(self._backend.id, self._model, row.external_id, (row.record_id, row.scope))
         if self._claims.take(keys):
+            self._claims.release()
             raise RecordLockedError(
                 f"{self._model} {self._external_id or self._record_id} is being synchronised now; try again"
             )
@@ -210,6 +211,8 @@ class _Resolution:
     def _dead_letter(self, checkpoint: Checkpoint, row: BindingRow | None, choice: Choice) -> str:
         if choice == "ignore":
             return "left alone"
+        if checkpoint.topic != "export" and self._external_id is None:
+            return "it has no ID to be read by: the next full import meets it again"
         return self._export(row) if checkpoint.topic == "export" and row is not None else self._import()
 
     def _effect(self, checkpoint: Checkpoint, row: BindingRow | None, choice: Choice) -> str:
