@@ -1,6 +1,7 @@
 """Fixtures for every test: real databases of both kinds."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -24,3 +25,21 @@ def database_url(databases: Databases, database_kind: Kind) -> Iterator[str]:
     """An empty database, once of each kind."""
     with databases.fresh(database_kind) as url:
         yield url
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show what tests have counted (``record_property("told", ...)``), also those of other processes."""
+    reports = [
+        r for reports in terminalreporter.stats.values() for r in reports if hasattr(r, "user_properties")
+    ]
+    told = [
+        line
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, line in report.user_properties
+        if name == "told"
+    ]
+    if told:
+        terminalreporter.section("counted")
+        for line in sorted(told):
+            terminalreporter.write_line(line)

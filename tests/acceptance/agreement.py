@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from world import World
@@ -47,7 +48,7 @@ def _ours(env: Env) -> Shown:
     for task in _read(env, "project.task", fields):
         values = {
             "list": stages[task["stage_id"]]["name"],
-            "text": html_to_markdown(task["description"]),
+            "text": _text(task["description"]),
             "position": task["sequence"],
             "due": task["date_deadline"] and f"{task['date_deadline']:%Y-%m-%d %H:%M:%S}",
             "archived": not task["active"],
@@ -66,13 +67,19 @@ def _theirs(world: World) -> Shown:
         for card in world.people.cards(board):
             values = {
                 "list": lists[card["idList"]]["name"],
-                "text": html_to_markdown(markdown_to_html(card["desc"])),
+                "text": _text(markdown_to_html(card["desc"])),
                 "position": round(card["pos"]),
                 "due": card["due"] and card["due"][:19].replace("T", " "),
                 "archived": card["closed"],
             }
             shown.append(((board["name"], "card", card["name"]), values))
     return _by_name(shown)
+
+
+@cache
+def _text(html: str | None) -> str:
+    """Give a text in the one spelling that both sides can be compared in."""
+    return html_to_markdown(html)
 
 
 def _read(env: Env, model: str, fields: list[str]) -> list[dict[str, Any]]:

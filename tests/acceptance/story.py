@@ -128,7 +128,7 @@ class TrelloStory:
     def three_boards_are_imported(self) -> None:
         self.people.seed_demo(boards=3, lists=3, cards=6)
         self.boards = self.people.boards()
-        self.world.connect([board["id"] for board in self.boards], lease_s=30.0, quiet_s=5.0)
+        self.world.connect(self.world.trello, lease_s=30.0, quiet_s=5.0)
 
         report = self.imports()
 

@@ -1,6 +1,6 @@
 """A hub, a simulated Trello and our side of it: what every acceptance story plays in."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,35 +30,24 @@ class SteppingClock(FrozenClock):
         return super().now()
 
 
-class World:
-    """One installation beside one Trello.
+class Installation:
+    """A hub with its backend ``trello``.
 
     Args:
-        hub: The installation, with a backend ``trello`` to be made.
-        simulator: Trello.
-        clock: The clock of both.
-        ours: Opens an env in which people of our side edit.
+        hub: The hub.
+        clock: Its clock.
     """
 
-    def __init__(
-        self,
-        hub: Hub,
-        simulator: TrelloSimulator,
-        clock: FrozenClock,
-        ours: Callable[[], AbstractContextManager[Env]],
-    ) -> None:
+    def __init__(self, hub: Hub, clock: FrozenClock) -> None:
         self.hub = hub
-        self.trello = simulator
-        self.people = simulator.state
         self.clock = clock
-        self.ours = ours
 
-    def connect(self, boards: Iterable[str], **values: Any) -> None:
-        """Make the backend, with these boards selected."""
+    def connect(self, trello: TrelloSimulator, **values: Any) -> None:
+        """Make the backend, with all boards selected."""
         with self.hub.env(user="admin") as env:
-            backend = env["trello.backend"].create({"name": "trello", "url": self.trello.url, **values})
-            backend.set_credentials({"key": self.trello.key, "token": self.trello.token})
-            backend.set_options({"boards": list(boards)})
+            backend = env["trello.backend"].create({"name": "trello", "url": trello.url, **values})
+            backend.set_credentials({"key": trello.key, "token": trello.token})
+            backend.set_options({"boards": [board["id"] for board in trello.state.boards()]})
 
     def backend(self, env: Env) -> Any:
         return service.get_backend(env, "trello")
@@ -112,6 +101,29 @@ class World:
         with self.hub.env(readonly=True) as env:
             found = env[model].search(list(domain))
             return env[model].read([b.id for b in found], ["record_id", "external_id", "scope", "state"])
+
+
+class World(Installation):
+    """One installation beside one Trello.
+
+    Args:
+        hub: The installation.
+        simulator: Trello.
+        clock: The clock of both.
+        ours: Opens an env in which people of our side edit.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        simulator: TrelloSimulator,
+        clock: FrozenClock,
+        ours: Callable[[], AbstractContextManager[Env]],
+    ) -> None:
+        super().__init__(hub, clock)
+        self.trello = simulator
+        self.people = simulator.state
+        self.ours = ours
 
     def writes_there(self) -> int:
         """Count the writes that Trello has been sent since its log was cleared."""

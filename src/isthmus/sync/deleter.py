@@ -69,11 +69,23 @@ class Deleter(Synchronizer):
             raise RecordLockedError(
                 f"{self.model.name} {row.external_id} is being synchronised by another process"
             )
+        try:
+            return self._carry_out(row, claims)
+        except BaseException:
+            claims.release()
+            raise
+
+    def _carry_out(self, row: BindingRow, claims: Claims) -> Report:
+        """Decide, send, and write what became of it."""
+        env: Env = self.env
         effects = EffectLog(env, self.collection.id)
         policy, reason = self._policy(row)
-        pending = effects.pending(self.model.name, target=EXTERNAL, external_ids=[row.external_id])
+        pending = effects.pending(self.model.name, target=EXTERNAL, external_ids=[str(row.external_id)])
+        found = policy == "forget" and any(intent.kind == "delete" for intent in pending)
+        if found:
+            policy, reason = "delete", "deleted there before the answer was lost"
         try:
-            if policy in {"archive", "delete"}:
+            if policy in {"archive", "delete"} and not found:
                 pending.append(self._apply(policy, row, effects, claims))
         except ParkError as error:
             policy, reason = "ask", str(error)
@@ -91,9 +103,9 @@ class Deleter(Synchronizer):
                 )
             ],
         )  # fmt: skip
+        # Not committed here: the job is marked done in the same transaction, so this is told once.
         claims.settle()
-        with env.outside():
-            pass
+        report = Report()
         report.done[
             {"archive": "archived", "delete": "deleted", "ask": "conflict"}.get(policy, "forgotten")
         ] += 1

@@ -24,6 +24,7 @@ from isthmus.mapping import FieldGroup
 from isthmus.sync.checkpoint import close_open
 from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EXTERNAL, EffectLog, Intent, wait_quiet
+from isthmus.sync.found import found_lines
 from isthmus.sync.gathering import decided
 from isthmus.sync.item import CALL, GATHER, LAST, Conflict, Dependency, Item, Operation, Snapshot
 from isthmus.sync.journal import Entry, changes_of, write
@@ -384,6 +385,9 @@ class ExportRun:
             with self._env.outside():
                 return
         row.external_id = item.external_id
+        found = found_lines(
+            item, row.seen_external, item.payload or {}, direction="export", record_id=row.record_id
+        )
         after = operation.answer if operation.answer is not None else item.payload or {}
         seen = advance(row.seen_external, scheme.their_image(after), operation.done_external)
         row.seen_external = scheme.with_version(seen, after, self._exporter.backend_adapter.version_field)
@@ -399,7 +403,7 @@ class ExportRun:
             if item.adopted is not None:
                 item.adopted.external_id = item.external_id
             self._effects.close(ended)
-            self._note(operation, row)
+            self._note(operation, row, found)
             self._exporter._after_export(operation)
             if sent != now and row.id is not None:
                 delay_export(self._env, self._model, row.id)
@@ -407,7 +411,7 @@ class ExportRun:
         with self._env.outside():
             pass  # committed here, before anything slow happens again
 
-    def _note(self, operation: Operation, row: BindingRow) -> None:
+    def _note(self, operation: Operation, row: BindingRow, found: list[Entry]) -> None:
         item = operation.item
         for conflict in operation.conflicts:
             self.report.done["conflict"] += 1
@@ -416,28 +420,21 @@ class ExportRun:
         self.report.done["adopted" if item.adopted else name] += 1
         if not operation.conflicts:
             self._close_moot(row)
-        if operation.kind == "keep" and not operation.conflicts and not item.adopted:
-            return
-        before = None if operation.kind == "create" else dict(item.payload or {})
-        write(
-            self._env,
-            self._backend_id,
-            [
+        lines = list(found)
+        if operation.kind != "keep" or operation.conflicts:
+            before = None if operation.kind == "create" else dict(item.payload or {})
+            lines.append(
                 Entry(
                     model=self._model,
                     direction="merge" if operation.kind == "keep" else "export",
-                    operation="adopt"
-                    if item.adopted
-                    else "conflict"
-                    if operation.kind == "keep"
-                    else operation.kind,
+                    operation="conflict" if operation.kind == "keep" else operation.kind,
                     reason=operation.reason,
                     record_id=row.record_id,
                     external_id=row.external_id,
                     changes=changes_of(before, operation.values) or None,
                 )
-            ],
-        )
+            )
+        write(self._env, self._backend_id, lines)
 
     def _close_moot(self, row: BindingRow) -> int:
         """Close items that this export has settled; what could not be imported is settled by an import."""

@@ -59,6 +59,11 @@ class TrelloServer(ThreadingHTTPServer):
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Wait until no connection is open."""
+        with self._connections_changed:
+            return self._connections_changed.wait_for(lambda: not self._connections, timeout=timeout_s)
+
     def close_all(self) -> None:
         """End every open connection, also those that are held by a fault."""
         self.stopping.set()

@@ -105,6 +105,17 @@ class TrelloSimulator:
         server.server_close()
         self.webhooks.stop()
 
+    def wait_idle(self, timeout_s: float = 10.0) -> bool:
+        """Wait until every client has gone and what it asked for last is done.
+
+        Args:
+            timeout_s: How long at most.
+
+        Returns:
+            False when some are still there.
+        """
+        return self._server is None or self._server.wait_idle(timeout_s)
+
     def request_stop(self) -> None:
         """Let `wait` return; the one who waits stops the server."""
         self._stop_requested.set()
