@@ -106,7 +106,8 @@ class Ending:
         version = importer.backend_adapter.version_field
         row.seen_external = scheme.with_version(seen, item.payload, version)
         if after is not None:
-            row.seen_internal = advance(row.seen_internal, scheme.our_image(after), operation.done_internal)
+            seen = advance(row.seen_internal, scheme.our_image(after), operation.done_internal)
+            row.seen_internal = {**seen, **operation.merged_sets}
         return row
 
     def _settle_inbox(self, model: str, batch: Sequence[Operation]) -> None:

@@ -160,6 +160,7 @@ class Operation:
         done_external: Their fields whose image moves to what the side shows after the write.
         done_internal: Our fields, likewise.
         reason: Why, for journal and plan.
+        merged_sets: Image of the written side's sets, which is not simply what it shows.
         source: Image of our side that the values were mapped from, where it is not the present one.
     """
 
@@ -174,6 +175,7 @@ class Operation:
     record_id: Any = None
     intent: Intent | None = None
     source: Image | None = None
+    merged_sets: Image = field(default_factory=dict)
     answer: Any = None
 
 

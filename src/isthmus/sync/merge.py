@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from isthmus.binding import Image
+from isthmus.sync.sets import is_set
 
 
 class Verdict(StrEnum):
@@ -56,7 +57,14 @@ class Side:
             and self.ours_under_way[name] == now
         ):
             return False
-        return self.seen is None or name not in self.seen or self.seen[name] != now
+        return self.seen is None or name not in self.seen or not _same(self.seen[name], now)
+
+
+def _same(before: Any, now: Any) -> bool:
+    """Compare two values; a set has no order."""
+    if is_set(before) and is_set(now):
+        return set(before) == set(now)
+    return bool(before == now)
 
 
 def judge(

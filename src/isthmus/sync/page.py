@@ -22,13 +22,14 @@ from isthmus.mapping import FieldGroup
 from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EXTERNAL, EffectLog, Intent
 from isthmus.sync.gathering import Gathering
-from isthmus.sync.item import DECIDE, GATHER, Conflict, Item, Operation, Planned, Ref, Snapshot
-from isthmus.sync.merge import Side, Verdict, judge
+from isthmus.sync.item import DECIDE, GATHER, Item, Operation, Planned, Ref, Snapshot
+from isthmus.sync.merge import Side, Verdict
 from isthmus.sync.ours import OurSide
 from isthmus.sync.remote import adopt
 from isthmus.sync.report import Report
 from isthmus.sync.synchronizer import changed_only, equal, lease_keys
 from isthmus.sync.table import EffectState
+from isthmus.sync.weigh import merge_sets, weigh
 
 _TOO_DEEP: Final = 50
 """Rounds of dependencies before the data is taken for circular."""
@@ -479,37 +480,41 @@ class ImportPage:
         theirs = Side(row.seen_external, scheme.their_image(item.payload), written_there)
         ours = Side(row.seen_internal, scheme.our_image(item.ours), written_here)
         map_record = importer._map_data(item)
-        operation = Operation(item=item, kind="keep", record_id=item.record.id)
-        imported: list[FieldGroup] = []
-        settled: list[FieldGroup] = []
-        for group in scheme.groups:
-            verdict = judge(
-                theirs, ours, their_fields=group.theirs, our_fields=group.ours,
-                importable=scheme.importable(group), exportable=scheme.exportable(group),
-                agree=lambda g=group: _agree(importer, item, map_record, g),  # type: ignore[misc]
-            )  # fmt: skip
-            if verdict is Verdict.IMPORT:
-                imported.append(group)
-            elif verdict is Verdict.AGREE:
-                settled.append(group)
-                operation.agreed.append(group)
-            elif verdict is Verdict.CONFLICT:
-                operation.conflicts.append(
-                    Conflict(group, _part(theirs.now, group.theirs), _part(ours.now, group.ours))
-                )
-            elif not scheme.importable(group):
-                settled.append(group)
-        fields = [f for g in imported for f in g.theirs]
+        weighed = weigh(
+            scheme, theirs, ours, toward=Verdict.IMPORT,
+            agree=lambda group: _agree(importer, item, map_record, group),
+        )  # fmt: skip
+        operation = Operation(
+            item=item, kind="keep", record_id=item.record.id,
+            conflicts=weighed.conflicts, agreed=weighed.agreed,
+        )  # fmt: skip
+        fields = [f for g in weighed.moved for f in g.theirs]
         if fields:
             values = importer._update_data(item, map_record, fields)
+            operation.merged_sets = merge_sets(
+                ((g.theirs[0], g.ours[0]) for g in weighed.sets), values, target=ours,
+                mapped_before=lambda name: _mapped_before(importer, item, name),
+            )  # fmt: skip
             importer._validate_update_data(values)
             operation.values = changed_only(values, item.ours)
             if operation.values:
                 operation.kind = "write"
-        operation.done_external = tuple(f for g in (*imported, *settled) for f in g.theirs)
-        operation.done_internal = tuple(f for g in (*imported, *operation.agreed) for f in g.ours)
+        settled = (*weighed.moved, *weighed.agreed)
+        operation.done_external = tuple(f for g in (*settled, *weighed.one_way) for f in g.theirs)
+        operation.done_internal = tuple(f for g in settled for f in g.ours)
         operation.reason = _why(theirs, fields, operation)
         return operation
+
+
+def _mapped_before(importer: Any, item: Item, name: str) -> dict[str, Any]:
+    """Map their record with one field as it was last seen."""
+    seen = (item.binding.seen_external if item.binding is not None else None) or {}
+    before = Item(
+        model=item.model, external_id=item.external_id, binding=item.binding, ours=item.ours,
+        record=item.record, payload={**(item.payload or {}), name: seen.get(name) or []},
+    )  # fmt: skip
+    values: dict[str, Any] = importer._update_data(before, importer._map_data(before), [name])
+    return values
 
 
 def _agree(importer: Any, item: Item, map_record: Any, group: FieldGroup) -> bool:
@@ -523,10 +528,6 @@ def _why(theirs: Side, fields: Sequence[str], operation: Operation) -> str:
     if operation.conflicts:
         return f"both sides changed {', '.join(c.topic for c in operation.conflicts)}"
     return "both sides agree" if operation.agreed else "seen"
-
-
-def _part(image: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
-    return {f: image[f] for f in fields if f in image}
 
 
 def _written(pending: Iterable[Intent], target: str) -> dict[str, Any]:

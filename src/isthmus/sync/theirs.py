@@ -26,14 +26,15 @@ from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EXTERNAL, EffectLog, Intent, wait_quiet
 from isthmus.sync.found import found_lines
 from isthmus.sync.gathering import decided
-from isthmus.sync.item import CALL, GATHER, LAST, Conflict, Dependency, Item, Operation, Snapshot
+from isthmus.sync.item import CALL, GATHER, LAST, Dependency, Item, Operation, Snapshot
 from isthmus.sync.journal import Entry, changes_of, write
-from isthmus.sync.merge import Side, Verdict, advance, judge
+from isthmus.sync.merge import Side, Verdict, advance
 from isthmus.sync.park import ask, park, raise_conflict
 from isthmus.sync.report import Report
 from isthmus.sync.sibling import delay_export
 from isthmus.sync.synchronizer import changed_only, equal, lease_keys
 from isthmus.sync.table import CheckpointKind, EffectState
+from isthmus.sync.weigh import merge_sets, weigh
 
 _DEEPEST = 20
 
@@ -265,41 +266,39 @@ class ExportRun:
         written = {n: plain(v) for i in item.pending for n, v in (i.written or {}).items()}
         theirs = Side(row.seen_external, scheme.their_image(item.payload), written)
         ours = Side(row.seen_internal, scheme.our_image(item.ours))
-        operation = Operation(item=item, kind="keep")
-        exported: list[FieldGroup] = []
-        settled: list[FieldGroup] = []
-        for group in scheme.groups:
-            verdict = judge(
-                theirs, ours, their_fields=group.theirs, our_fields=group.ours,
-                importable=scheme.importable(group), exportable=scheme.exportable(group),
-                agree=lambda g=group: self._agree(item, map_record, g),  # type: ignore[misc]
-            )  # fmt: skip
-            if verdict is Verdict.EXPORT:
-                exported.append(group)
-            elif verdict is Verdict.AGREE:
-                operation.agreed.append(group)
-            elif verdict is Verdict.CONFLICT:
-                operation.conflicts.append(
-                    Conflict(
-                        group,
-                        {f: theirs.now[f] for f in group.theirs if f in theirs.now},
-                        {f: ours.now[f] for f in group.ours if f in ours.now},
-                    )
-                )
-            elif not scheme.exportable(group):
-                settled.append(group)
-        fields = [f for g in exported for f in g.ours]
+        weighed = weigh(
+            scheme, theirs, ours, toward=Verdict.EXPORT,
+            agree=lambda group: self._agree(item, map_record, group),
+        )  # fmt: skip
+        operation = Operation(item=item, kind="keep", conflicts=weighed.conflicts, agreed=weighed.agreed)
+        fields = [f for g in weighed.moved for f in g.ours]
         if fields:
             values = exporter._update_data(item, map_record, fields)
+            operation.merged_sets = merge_sets(
+                ((g.ours[0], g.theirs[0]) for g in weighed.sets), values, target=theirs,
+                mapped_before=lambda name: self._mapped_before(item, name),
+            )  # fmt: skip
             exporter._validate_update_data(values)
             operation.values = changed_only(values, dict(item.payload or {}))
             if operation.values:
                 operation.kind = "write"
-        operation.done_external = tuple(f for g in (*exported, *operation.agreed) for f in g.theirs)
-        operation.done_internal = tuple(f for g in (*exported, *operation.agreed, *settled) for f in g.ours)
+        settled = (*weighed.moved, *weighed.agreed)
+        operation.done_external = tuple(f for g in settled for f in g.theirs)
+        operation.done_internal = tuple(f for g in (*settled, *weighed.one_way) for f in g.ours)
         changed = ", ".join(ours.changed(fields))
         operation.reason = f"changed here: {changed}" if fields else "seen"
         return operation
+
+    def _mapped_before(self, item: Item, name: str) -> dict[str, Any]:
+        """Map our record with one field as it was last seen."""
+        seen = (item.binding.seen_internal if item.binding is not None else None) or {}
+        values = {**(item.ours or {}), name: seen.get(name) or []}
+        before = Item(
+            model=item.model, external_id=item.external_id, binding=item.binding, scope=item.scope,
+            payload=item.payload, ours=values, record=Snapshot(item.record.record, values),
+        )  # fmt: skip
+        mapped: dict[str, Any] = self._exporter._update_data(before, self._exporter._map_data(before), [name])
+        return mapped
 
     def _agree(self, item: Item, map_record: Any, group: FieldGroup) -> bool:
         values = self._exporter._update_data(item, map_record, group.ours)
@@ -390,6 +389,7 @@ class ExportRun:
         )
         after = operation.answer if operation.answer is not None else item.payload or {}
         seen = advance(row.seen_external, scheme.their_image(after), operation.done_external)
+        seen |= operation.merged_sets
         row.seen_external = scheme.with_version(seen, after, self._exporter.backend_adapter.version_field)
         now = scheme.our_image(item.ours)
         sent = now if operation.source is None else operation.source

@@ -68,6 +68,7 @@ class BookExportMapper(ExportMapper):
 
 @pytest.fixture
 def hub(database_url: str, tmp_path: Path) -> Iterator[Hub]:
+    """A hub with one shelf."""
     create_key_file(tmp_path / "key")
     settings = Settings.load(database_url=database_url, key_file=tmp_path / "key", models=())
     made = Hub(
