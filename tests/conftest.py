@@ -27,6 +27,23 @@ def database_url(databases: Databases, database_kind: Kind) -> Iterator[str]:
         yield url
 
 
+def migrate(url: str) -> None:
+    """Bring a database to the schema that a hub needs."""
+    # Here, because most tests need no hub.
+    from isthmus.hub import Hub
+    from isthmus.settings import Settings
+
+    with Hub(Settings(database_url=url)) as hub:
+        hub.upgrade()
+
+
+@pytest.fixture
+def migrated_database_url(databases: Databases, database_kind: Kind) -> Iterator[str]:
+    """A database with the schema of the core, the Trello plugin and the bundled models, once of each kind."""
+    with databases.fresh(database_kind, migrate) as url:
+        yield url
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Show what tests have counted (``record_property("told", ...)``), also those of other processes."""
     reports = [

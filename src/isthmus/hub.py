@@ -137,7 +137,11 @@ class Hub:
             SchemaError: When the database and this program do not fit.
         """  # noqa: DOC502 - raised by what is called
         hub = cls(Settings.load(path, **overrides))
-        hub.check()
+        try:
+            hub.check()
+        except BaseException:
+            hub.close()
+            raise
         return hub
 
     def _map(self, packages: Sequence[str], own: Mapping[str, type]) -> dict[str, type]:

@@ -10,6 +10,12 @@ from typing import Final
 from isthmus.errors import PluginError, near
 
 GROUP: Final = "isthmus.connectors"
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "modules": (tuple, list),
+    "migrations": (Path, type(None)),
+    "backend": (str, type(None)),
+}
+"""What the parts of a description are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +58,18 @@ class Plugin:
                 f"plugin {name!r}: {package} cannot be imported: {type(exc).__name__}: {exc}"
             ) from exc
         try:
-            return cls(name=name, package=package, **described)
+            found = cls(name=name, package=package, **described)
         except TypeError as exc:
             raise PluginError(f"plugin {name!r}: CONNECTOR of {package} is wrong: {exc}") from exc
+        for part, kinds in _KINDS.items():
+            value = getattr(found, part)
+            if not isinstance(value, kinds):
+                told = " or ".join("nothing" if k is type(None) else k.__name__ for k in kinds)
+                raise PluginError(
+                    f"plugin {name!r}: CONNECTOR of {package} is wrong: {part!r} must be {told}, "
+                    f"not {type(value).__name__}"
+                )
+        return found
 
     def load(self) -> None:
         """Import its modules.
