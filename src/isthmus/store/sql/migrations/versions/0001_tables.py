@@ -173,6 +173,22 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_isthmus_checkpoint")),
     )
+    # By hand: what is compared with SQLite does not show indexes on expressions.
+    op.create_index(
+        "uq_isthmus_checkpoint_open",
+        "isthmus_checkpoint",
+        [
+            "backend_id",
+            "model",
+            "kind",
+            sa.text("coalesce(record_id, '')"),
+            sa.text("coalesce(external_id, '')"),
+            "topic",
+        ],
+        unique=True,
+        postgresql_where=sa.text("state = 'open'"),
+        sqlite_where=sa.text("state = 'open'"),
+    )
     op.create_table(
         "isthmus_cursor",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -236,6 +252,7 @@ def downgrade() -> None:
     op.drop_table("isthmus_effect")
     op.drop_index("uq_isthmus_cursor_stream", table_name="isthmus_cursor")
     op.drop_table("isthmus_cursor")
+    op.drop_index("uq_isthmus_checkpoint_open", table_name="isthmus_checkpoint")
     op.drop_table("isthmus_checkpoint")
     op.drop_table("isthmus_rate")
     op.drop_index(op.f("ix_isthmus_lease_token"), table_name="isthmus_lease")
