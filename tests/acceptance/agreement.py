@@ -48,7 +48,7 @@ def _ours(env: Env) -> Shown:
     for task in _read(env, "project.task", fields):
         values = {
             "list": stages[task["stage_id"]]["name"],
-            "text": _text(task["description"]),
+            "text": comparable(task["description"]),
             "position": task["sequence"],
             "due": task["date_deadline"] and f"{task['date_deadline']:%Y-%m-%d %H:%M:%S}",
             "archived": not task["active"],
@@ -67,7 +67,7 @@ def _theirs(world: World) -> Shown:
         for card in world.people.cards(board):
             values = {
                 "list": lists[card["idList"]]["name"],
-                "text": _text(markdown_to_html(card["desc"])),
+                "text": comparable(markdown_to_html(card["desc"])),
                 "position": round(card["pos"]),
                 "due": card["due"] and card["due"][:19].replace("T", " "),
                 "archived": card["closed"],
@@ -77,7 +77,7 @@ def _theirs(world: World) -> Shown:
 
 
 @cache
-def _text(html: str | None) -> str:
+def comparable(html: str | None) -> str:
     """Give a text in the one spelling that both sides can be compared in."""
     return html_to_markdown(html)
 
