@@ -1,7 +1,8 @@
 """One record on its way through a synchroniser, and what was decided for it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 
 from isthmus.binding import BindingRow, Image
@@ -192,3 +193,9 @@ def resolve(value: Any, made: Mapping[Ref, Any]) -> Any:
     if isinstance(value, tuple):
         return tuple(resolve(v, made) for v in value)
     return value
+
+
+def by_model(items: Iterable[Item]) -> list[tuple[str, list[Item]]]:
+    """Put items of the same binding model together, in order of the models' names."""
+    ordered = sorted(items, key=lambda i: i.model)
+    return [(model, list(same)) for model, same in groupby(ordered, key=lambda i: i.model)]

@@ -1,38 +1,29 @@
 """A page of an import: gather, lease, decide, write."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
-from itertools import groupby
-from typing import Any, Final
+from typing import Any
 
-from isthmus.binding import PLANNED, BindingRow, BindingState, external_key
+from isthmus.binding import BindingRow, BindingState, external_key
 from isthmus.component import WorkContext
 from isthmus.env import Env, plain
 from isthmus.errors import (
     AmbiguousOutcomeError,
     IDMissingInBackend,
     InvalidDataError,
-    MissingRecordError,
-    NotGathered,
     ParkError,
     RecordLockedError,
     SkipRecord,
 )
-from isthmus.mapping import FieldGroup
 from isthmus.sync.claims import Claims
+from isthmus.sync.decision import ImportDecision
 from isthmus.sync.effect import EXTERNAL, EffectLog, Intent
-from isthmus.sync.gathering import Gathering
-from isthmus.sync.item import DECIDE, GATHER, Item, Operation, Planned, Ref, Snapshot
-from isthmus.sync.merge import Side, Verdict
+from isthmus.sync.item import GATHER, Item, Operation, Snapshot, by_model
+from isthmus.sync.needs import Needs
 from isthmus.sync.ours import OurSide
 from isthmus.sync.remote import adopt
 from isthmus.sync.report import Report
-from isthmus.sync.synchronizer import changed_only, equal, lease_keys
+from isthmus.sync.synchronizer import lease_keys
 from isthmus.sync.table import EffectState
-from isthmus.sync.weigh import merge_sets, weigh
-
-_TOO_DEEP: Final = 50
-"""Rounds of dependencies before the data is taken for circular."""
 
 
 class ImportPage:
@@ -55,6 +46,8 @@ class ImportPage:
         self._late: list[Item] = []
         self._seen: list[Item] = []
         self._creates: dict[str, list[Intent]] = {}
+        self._needs = Needs(work.env, self._importer, self._leave)
+        self._decision = ImportDecision(work, self._importer, self._leave)
         self.report = Report()
 
     def _importer(self, model: str) -> Any:
@@ -113,11 +106,11 @@ class ImportPage:
     def _run(self, roots: list[Item], gone: Sequence[Item] = ()) -> Report:
         self._load_bindings([*roots, *gone])
         fresh = [i for i in roots if self._is_live(i) and not self._is_unchanged(i)]
-        items = self._gather(fresh)
+        items = self._needs.gather(fresh)
         items = self._recognise(self._lease(items))
         items = self._reread(items)
         items = self._wait_for_needs(self._read_ours(items))
-        operations = self._decide(items) + self._decide_gone(gone)
+        operations = self._decision.decide(items) + self._decide_gone(gone)
         OurSide(self._work, self._importer, self._claims, self.report).carry_out(
             operations, parked=self._parked, late=self._late, seen=self._seen, cursor=self._cursor
         )
@@ -126,7 +119,7 @@ class ImportPage:
     # -- bindings ----------------------------------------------------------------------
 
     def _load_bindings(self, items: Iterable[Item]) -> None:
-        for model, same in _by_model(items):
+        for model, same in by_model(items):
             table = self._importer(model).binder.table
             rows = table.by_external(self._env.session, [str(i.external_id) for i in same])
             for item in same:
@@ -149,86 +142,6 @@ class ImportPage:
         self.report.done["unchanged"] += 1
         self._seen.append(item)
         return True
-
-    # -- gather ------------------------------------------------------------------------
-
-    def _gather(self, roots: list[Item]) -> list[Item]:
-        """Follow dependencies to any depth and give all items, dependencies first."""
-        index = {(i.model, i.external_id): i for i in roots}
-        frontier = list(roots)
-        with self._env.in_phase(GATHER):
-            for _ in range(_TOO_DEEP):
-                if not frontier:
-                    break
-                frontier = self._next_round(frontier, index)
-        return self._in_order(list(index.values()))
-
-    def _next_round(self, frontier: list[Item], index: dict[tuple[str, str | None], Item]) -> list[Item]:
-        wanted: dict[str, dict[str, list[Item]]] = {}
-        for item in frontier:
-            importer = self._importer(item.model)
-            try:
-                item.scope = importer._scope(item)
-                if not importer._should_import(item):
-                    raise SkipRecord("not selected")
-                for need in importer._import_dependencies(item):
-                    key = external_key(need.key)
-                    if key is None:
-                        continue
-                    if (need.model, key) not in index:
-                        wanted.setdefault(need.model, {}).setdefault(key, []).append(item)
-                    elif index[need.model, key].binding is None:
-                        item.depends.append(index[need.model, key])
-            except (SkipRecord, ParkError) as outcome:
-                self._leave(item, outcome)
-                del index[item.model, item.external_id]
-        found: list[Item] = []
-        for model, needs in wanted.items():
-            found += self._read_dependencies(model, needs)
-        index.update({(i.model, i.external_id): i for i in found})
-        return found
-
-    def _read_dependencies(self, model: str, needs: dict[str, list[Item]]) -> list[Item]:
-        importer = self._importer(model)
-        bound = importer.binder.table.by_external(self._env.session, needs)
-        missing = [k for k in needs if k not in bound]
-        if not missing:
-            return []
-        found = []
-        for key, payload in importer.backend_adapter.read_many(missing).items():
-            if payload is None:
-                continue  # the mapping will say what is missing, and park the record
-            item = Item(model=model, external_id=key, payload=payload)
-            for dependent in needs[key]:
-                dependent.depends.append(item)
-            found.append(item)
-        return found
-
-    def _in_order(self, items: list[Item]) -> list[Item]:
-        """Put dependencies first; where they go round in a circle its first record is parked."""
-        needs = {item: item.depends for item in items}
-        while True:
-            # What was left out is not brought back by those who need it: their mapping says so.
-            sorter = TopologicalSorter({i: [n for n in found if n in needs] for i, found in needs.items()})
-            try:
-                sorter.prepare()
-                break
-            except CycleError as error:
-                circle: list[Item] = error.args[1][:0:-1]
-                first = min(map(list(needs).index, circle))
-                turn = circle.index(list(needs)[first])
-                circle = [*circle[turn:], *circle[: turn + 1]]
-                names = " -> ".join(f"{i.model} {i.external_id}" for i in circle)
-                self._leave(circle[0], InvalidDataError(f"records depend on each other in a circle: {names}"))
-                del needs[circle[0]]
-        level = 0
-        while sorter.is_active():
-            for item in (ready := sorter.get_ready()):
-                item.level = level
-            sorter.done(*ready)
-            level += 1
-        # By level and model, so that each kind of record is written by one statement.
-        return sorted(needs, key=lambda i: (i.level, i.model))
 
     def _leave(self, item: Item, outcome: Exception) -> None:
         if isinstance(outcome, SkipRecord):
@@ -344,25 +257,7 @@ class ImportPage:
                 self.report.skipped["no longer there"] += 1
             elif item.binding.is_linked:
                 bound.append(item)
-        return [self._decide_gone_one(item) for item in self._read_ours(bound)]
-
-    def _decide_gone_one(self, item: Item) -> Operation:
-        importer = self._importer(item.model)
-        policy = str(self._backend.option("on_external_delete"))
-        records = self._env[importer.record_model]
-        if item.ours is None:
-            return Operation(item=item, kind="orphan", reason="both sides are gone")
-        if policy == "archive" and "active" not in records.fields:
-            policy = "forget"
-        ours = Side(
-            item.binding.seen_internal if item.binding else None, importer.scheme.our_image(item.ours)
-        )
-        if policy == "delete" and ours.changed(importer.scheme.our_fields):
-            policy = "ask"
-        values = {"active": False} if policy == "archive" else {}
-        return Operation(
-            item=item, kind=policy, values=values, record_id=item.record.id, reason="deleted there"
-        )
+        return [self._decision.decide_gone(item) for item in self._read_ours(bound)]
 
     # -- decide ------------------------------------------------------------------------
 
@@ -383,7 +278,7 @@ class ImportPage:
     def _read_ours(self, items: list[Item]) -> list[Item]:
         """Read our records in bulk, locked where our store can, and the effects that concern them."""
         left: list[Item] = []
-        for model, same in _by_model(items):
+        for model, same in by_model(items):
             importer = self._importer(model)
             log = EffectLog(self._env, self._backend_id)
             pending = log.pending(model, target=EXTERNAL, external_ids=[str(i.external_id) for i in same])
@@ -408,137 +303,6 @@ class ImportPage:
         kept = {id(i) for i in left}
         return [i for i in items if id(i) in kept]
 
-    def _decide(self, items: list[Item]) -> list[Operation]:
-        operations: dict[int, Operation] = {}
-        planned = {
-            (i.model, i.external_id): Planned(
-                self._importer(i.model).record_model, Ref(i.model, str(i.external_id))
-            )
-            for i in items
-            if i.binding is None
-        }
-        gathering, left = Gathering(self._env), items
-        while left:
-            again = self._decide_round(left, planned, operations, gathering)
-            if again:
-                gathering.bring()
-            left = again
-        return [operations[id(i)] for i in items if id(i) in operations]
-
-    def _decide_round(
-        self,
-        items: list[Item],
-        planned: dict[tuple[str, str | None], Planned],
-        operations: dict[int, Operation],
-        gathering: Gathering,
-    ) -> list[Item]:
-        """Decide what can be decided; give the items that need something brought first."""
-        again: list[Item] = []
-        for model, same in _by_model(items):
-            self._importer(model).binder.prefetch([i.external_id for i in same])
-        self._env.memo[PLANNED] = planned
-        with self._env.in_phase(DECIDE):
-            for item in items:
-                try:
-                    operations[id(item)] = self._decide_one(item)
-                except NotGathered as need:
-                    gathering.note(need)
-                    again.append(item)
-                except (SkipRecord, ParkError) as outcome:
-                    planned.pop((item.model, item.external_id), None)
-                    self._leave(item, outcome)
-                except MissingRecordError as error:
-                    planned.pop((item.model, item.external_id), None)
-                    self._parked.append((item, error))
-        self._env.memo.pop(PLANNED, None)
-        return again
-
-    def _decide_one(self, item: Item) -> Operation:
-        importer = self._importer(item.model)
-        reason = importer._must_skip(item)
-        if reason:
-            raise SkipRecord(reason)
-        if item.binding is None:
-            map_record = importer._map_data(item)
-            values = importer._create_data(item, map_record)
-            if importer.model.is_direct:
-                values.setdefault("backend_id", self._backend_id)
-            importer._validate_create_data(values)
-            return Operation(
-                item=item, kind="create", values=values, reason="new there",
-                done_external=importer.scheme.their_fields, done_internal=importer.scheme.our_fields,
-            )  # fmt: skip
-        if item.ours is None:
-            return Operation(item=item, kind="orphan", reason="our record is gone")
-        return self._merge(importer, item)
-
-    def _merge(self, importer: Any, item: Item) -> Operation:
-        scheme, row = importer.scheme, item.binding
-        assert row is not None and item.ours is not None  # noqa: S101, PT018 - said by the caller
-        written_there = _written(item.pending, EXTERNAL)
-        written_here = _written(item.pending, self._env[importer.record_model].store.name)
-        theirs = Side(row.seen_external, scheme.their_image(item.payload), written_there)
-        ours = Side(row.seen_internal, scheme.our_image(item.ours), written_here)
-        map_record = importer._map_data(item)
-        weighed = weigh(
-            scheme, theirs, ours, toward=Verdict.IMPORT,
-            agree=lambda group: _agree(importer, item, map_record, group),
-        )  # fmt: skip
-        operation = Operation(
-            item=item, kind="keep", record_id=item.record.id,
-            conflicts=weighed.conflicts, agreed=weighed.agreed,
-        )  # fmt: skip
-        fields = [f for g in weighed.moved for f in g.theirs]
-        if fields:
-            values = importer._update_data(item, map_record, fields)
-            operation.merged_sets = merge_sets(
-                ((g.theirs[0], g.ours[0]) for g in weighed.sets), values, target=ours,
-                mapped_before=lambda name: _mapped_before(importer, item, name),
-            )  # fmt: skip
-            importer._validate_update_data(values)
-            operation.values = changed_only(values, item.ours)
-            if operation.values:
-                operation.kind = "write"
-        settled = (*weighed.moved, *weighed.agreed)
-        operation.done_external = tuple(f for g in (*settled, *weighed.one_way) for f in g.theirs)
-        operation.done_internal = tuple(f for g in settled for f in g.ours)
-        operation.reason = _why(theirs, fields, operation)
-        return operation
-
-
-def _mapped_before(importer: Any, item: Item, name: str) -> dict[str, Any]:
-    """Map their record with one field as it was last seen."""
-    seen = (item.binding.seen_external if item.binding is not None else None) or {}
-    before = Item(
-        model=item.model, external_id=item.external_id, binding=item.binding, ours=item.ours,
-        record=item.record, payload={**(item.payload or {}), name: seen.get(name) or []},
-    )  # fmt: skip
-    values: dict[str, Any] = importer._update_data(before, importer._map_data(before), [name])
-    return values
-
-
-def _agree(importer: Any, item: Item, map_record: Any, group: FieldGroup) -> bool:
-    values = importer._update_data(item, map_record, group.theirs)
-    return all(equal(values[f], item.ours[f]) for f in group.ours if f in values and f in (item.ours or {}))  # type: ignore[index]
-
-
-def _why(theirs: Side, fields: Sequence[str], operation: Operation) -> str:
-    if fields:
-        return f"changed there: {', '.join(theirs.changed(fields))}"
-    if operation.conflicts:
-        return f"both sides changed {', '.join(c.topic for c in operation.conflicts)}"
-    return "both sides agree" if operation.agreed else "seen"
-
-
-def _written(pending: Iterable[Intent], target: str) -> dict[str, Any]:
-    """Values that open effects may have written to a side."""
-    return {
-        name: plain(value)
-        for intent in pending
-        if intent.target == target
-        for name, value in (intent.written or {}).items()
-    }
-
 
 def _record_of(row: BindingRow | None) -> tuple[str | None, str] | None:
     return None if row is None else (row.record_id, row.scope)
@@ -550,8 +314,3 @@ def _may_be(intent: Intent, payload: Mapping[str, Any] | None) -> bool:
     return bool(shown) and all(
         plain(payload[n]) == plain((intent.written or {})[n]) for n in shown if payload
     )
-
-
-def _by_model(items: Iterable[Item]) -> list[tuple[str, list[Item]]]:
-    ordered = sorted(items, key=lambda i: i.model)
-    return [(model, list(same)) for model, same in groupby(ordered, key=lambda i: i.model)]
