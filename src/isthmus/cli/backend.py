@@ -93,7 +93,7 @@ def set_(
     changes: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME=VALUE...", help="Fields, options and credentials; lists with commas or as JSON."
+            metavar="NAME=VALUE", help="Fields, options and credentials; lists with commas or as JSON."
         ),
     ],
 ) -> None:
@@ -116,6 +116,9 @@ def set_(
 def _apply(backend: Any, change: Change) -> None:
     if change.credentials:
         backend.set_credentials(change.credentials)
+    # Found out now: later it would stop whoever saves a record.
+    for model, domain in (change.options.get("export_domain") or {}).items():
+        backend.env[model].search_count(domain)
     if change.options:
         backend.set_options(change.options)
     if change.fields:

@@ -15,7 +15,10 @@ JsonFlag: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output.")
 ]
 Verbosity: TypeAlias = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="Log more on standard error; -vv logs most.")
+    int,
+    typer.Option(
+        "--verbose", "-v", count=True, show_default=False, help="Log more on standard error; -vv logs most."
+    ),
 ]
 DebugFlag: TypeAlias = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 SettingsFile: TypeAlias = Annotated[

@@ -13,7 +13,7 @@ app = group("cursor", help="How far the incremental imports of a backend have co
 @command(app, "show", examples=("isthmus cursor show", "isthmus cursor show trello --json"))
 def show(
     session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="[BACKEND]", help="Only this backend's.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="BACKEND", help="Only this backend's.")] = None,
 ) -> None:
     """List the cursors: stream, mark, and when it last moved."""
     from isthmus.sync.service import get_backend

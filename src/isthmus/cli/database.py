@@ -27,14 +27,12 @@ def status(session: Session) -> int:
 
     hub = session.raw_hub
     problem = None
+    found = state(hub.engine, hub.branches)
     try:
         hub.check()
     except SchemaError as exc:
         problem = str(exc)
-    # Without a word from check() there is a database that can be read.
-    found = state(hub.engine, hub.branches) if problem is None or hub.engine.dialect.name else None
-    applied = sorted(found.current) if found else []
-    missing = sorted(found.head - found.current) if found else []
+    applied, missing = sorted(found.current), sorted(found.head - found.current)
     url = hub.engine.url.render_as_string(hide_password=True)
     session.out.document({
         "url": url,

@@ -8,7 +8,7 @@ import typer
 from isthmus.cli.command import command, group
 from isthmus.cli.session import Session
 from isthmus.cli.user import user_name
-from isthmus.errors import UsageError
+from isthmus.errors import UnknownModelError, UsageError
 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.job import Job
@@ -22,7 +22,7 @@ _LONG: Final = (
     "max_retries", "rescues", "deferrals", "owner", "lease_until", "error_type", "error",
 )  # fmt: skip
 
-Numbers = Annotated[list[int], typer.Argument(metavar="ID...", help="Numbers of jobs.")]
+Numbers = Annotated[list[int], typer.Argument(metavar="ID", help="Numbers of jobs.")]
 
 
 @command(
@@ -40,9 +40,16 @@ def list_(
     model: Annotated[str | None, typer.Option("--model", help="Only jobs on this model.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first.
+
+    Raises:
+        UnknownModelError: When no job is on the model because there is no such model.
+    """
     queue = session.hub.queue
     found = queue.list(state=state, model=model, limit=limit)
+    known = session.hub.services.stores
+    if model is not None and not found and model not in known:
+        raise UnknownModelError(model, known)
     counts = {str(key): count for key, count in queue.counts().items()}
     jobs = [{name: getattr(job, name) for name in _LONG} for job in found]
     session.out.document({"jobs": jobs, "counts": counts, "run": session.run_id})
@@ -73,7 +80,7 @@ def _hidden(job: "Job") -> dict[str, Any]:
 )
 def retry(
     session: Session,
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID...]", help="Numbers of jobs.")] = None,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="ID", help="Numbers of jobs.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All that have failed.")] = False,
 ) -> None:
     """Let jobs run again, or now instead of later, with all their retries.

@@ -23,9 +23,8 @@ def start_log(levels: Iterable[str], run_id: str) -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("isthmus").setLevel(min(numbers))
-    if min(numbers) <= logging.DEBUG:
-        # Requests with their status; SQL and wire formats would bury everything else.
-        logging.getLogger("httpx2").setLevel(logging.INFO)
+    # Its lines have whole URLs, in which some systems want credentials; the adapter logs requests itself.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 def bind(**keys: Any) -> None:

@@ -1,16 +1,18 @@
 """One run of ``sync``: look at both sides, run the jobs that are due, export what differs."""
 
-from collections import Counter
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from isthmus.cli.job_log import JobLog
 from isthmus.cli.progress import Report as Tell
 from isthmus.cli.user import user_name
 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.hub import Hub
-    from isthmus.job import Outcome
     from isthmus.sync import Report
+
+logger = logging.getLogger("isthmus.sync")
 
 
 @dataclass(slots=True)
@@ -23,8 +25,7 @@ class Run:
         run_id: Names the run in log, jobs and journal.
         here: What the import did; None before the run.
         there: What the export did; None before the run.
-        jobs: The jobs that were run, by how they ended.
-        failures: Why jobs failed, a sentence for each.
+        jobs: What became of the jobs that were run.
     """
 
     hub: "Hub"
@@ -32,8 +33,10 @@ class Run:
     run_id: str
     here: "Report | None" = None
     there: "Report | None" = None
-    jobs: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
+    jobs: JobLog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.jobs = JobLog(self.hub)
 
     def go(self, tell: Tell) -> None:
         """Do it.
@@ -44,9 +47,11 @@ class Run:
         from isthmus.sync.service import export_backend, get_backend, poll
 
         self.here = poll(self.hub, self.name, run_id=self.run_id, progress=tell)
+        logger.info("looked at both sides: %s", self.here.sentence())
         self._run_jobs(tell)
         with self.hub.env(user=user_name(), run_id=self.run_id) as env:
             self.there = export_backend(env, get_backend(env, self.name), progress=tell)
+        logger.info("exported: %s", self.there.sentence())
         # What the export made may have caused jobs in its turn.
         self._run_jobs(tell)
 
@@ -54,26 +59,16 @@ class Run:
         queue = self.hub.queue
         due = sum(n for state, n in queue.counts().items() if state == "pending")
         with queue.heartbeat():
-            while queue.run_one(self):
-                count = sum(self.jobs.values())
+            while queue.run_one(self.jobs):
+                count = sum(self.jobs.ended.values())
                 tell("jobs", count, max(due, count))
-
-    def claimed(self, job_id: int) -> None:
-        """Hear that a job is about to run."""
-
-    def finished(self, outcome: "Outcome") -> None:
-        """Hear how it ended."""
-        self.jobs[str(outcome.state) if outcome.state is not None else "lost"] += 1
-        if outcome.state == "failed":
-            self.failures.append(f"job {outcome.job_id} failed: {outcome.message}")
 
     def sentence(self) -> str:
         """Say what came of it, or why nothing did."""
         parts = [f"here: {self.here.sentence()}"] if self.here and _tells(self.here) else []
-        if self.jobs:
-            parts.append(
-                "jobs: " + ", ".join(f"{count} {_ended(state)}" for state, count in self.jobs.items())
-            )
+        if self.jobs.ended:
+            ends = [f"{count} {_ended(state)}" for state, count in self.jobs.ended.items()]
+            parts.append(f"jobs: {', '.join(ends)}")
         if self.there and _tells(self.there):
             parts.append(f"there: {self.there.sentence()}")
         if parts:

@@ -16,7 +16,7 @@ import typer
 from isthmus.cli.log import start_log
 from isthmus.cli.output import Output
 from isthmus.cli.user import user_name
-from isthmus.errors import IsthmusError, SettingsError
+from isthmus.errors import DatabaseBusyError, IsthmusError, SettingsError
 
 # Not to hide a cycle: these bring SQLAlchemy, which `isthmus --help` shall not wait for.
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Session:
         self.out = Output(as_json=shared.as_json)
         self.log_level = "ERROR"
         self._open = ExitStack()
+        self._logs_from: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -112,8 +113,15 @@ class Session:
         self.start_log(settings.log_level if "log_level" in settings.model_fields_set else self.log_level)
         return settings
 
+    def begin_run(self) -> None:
+        """Begin another run in the same process, with an ID of its own."""
+        self.run_id = uuid4().hex[:12]
+        if self._logs_from is not None:
+            self.start_log(self._logs_from)
+
     def start_log(self, level: str) -> None:
         """Log to standard error from now on, from a level on, or from the one that -v asks for."""
+        self._logs_from = level
         start_log((level, _LEVELS[min(self.shared.verbose, len(_LEVELS) - 1)]), self.run_id)
 
     @cached_property
@@ -146,6 +154,8 @@ class Session:
         """  # noqa: DOC501 - what typer ends the program by
         try:
             return action() or 0
+        except DatabaseBusyError as exc:
+            return self._fail(exc, f"{exc}; try again, or look at the setting database_url", exc.exit_code)
         except IsthmusError as exc:
             return self._fail(exc, str(exc), exc.exit_code)
         except KeyboardInterrupt:

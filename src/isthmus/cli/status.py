@@ -7,7 +7,7 @@ import typer
 
 from isthmus.cli.command import command
 from isthmus.cli.session import Session
-from isthmus.errors import DatabaseBusyError, SchemaError, SecretError
+from isthmus.errors import SchemaError, SecretError
 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.env import Env
@@ -26,7 +26,7 @@ def status(session: Session) -> int:
     hub = session.raw_hub
     try:
         hub.check()
-    except (SchemaError, DatabaseBusyError) as exc:
+    except SchemaError as exc:
         session.out.document({"problems": [str(exc)], "run": session.run_id})
         session.out.error(str(exc))
         return exc.exit_code

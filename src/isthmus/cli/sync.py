@@ -88,6 +88,7 @@ def sync(
             except IsthmusError as exc:
                 session.out.error(f"{exc}; tried again in {pause:g} s")
             stopped.wait(pause)
+            session.begin_run()
     except KeyboardInterrupt:
         session.out.tell("stopped")
         return 0
@@ -100,10 +101,10 @@ def _sync_once(session: Session, name: str) -> int:
     assert run.here is not None  # noqa: S101 - a run that has gone has its reports
     assert run.there is not None  # noqa: S101
     reports = {"import": run.here, "export": run.there}
-    _finish(session, name, reports, run.sentence(), jobs=dict(run.jobs), failures=run.failures)
-    for failure in run.failures:
+    _finish(session, name, reports, run.sentence(), jobs=dict(run.jobs.ended), failures=run.jobs.failures)
+    for failure in run.jobs.failures:
         session.out.error(failure)
-    return 1 if run.failures else 0
+    return 1 if run.jobs.failures else 0
 
 
 def _finish(

@@ -13,12 +13,12 @@ import typer
 
 from isthmus.cli import log
 from isthmus.cli.command import command
+from isthmus.cli.job_log import JobLog
 from isthmus.cli.session import Session
 from isthmus.errors import IsthmusError
 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.hub import Hub
-    from isthmus.job import Outcome
 
 logger = logging.getLogger("isthmus.worker")
 
@@ -60,8 +60,8 @@ def worker(
     if poll:
         timers.append((hub.settings.poll_every, poller.look))
     made = Worker(hub.queue, threads, timers=timers)
-    teller = _Teller(hub)
-    made.on_claimed, made.on_finished = teller.claimed, teller.finished
+    jobs = JobLog(hub)
+    made.on_claimed, made.on_finished = jobs.claimed, jobs.finished
     signals = _Signals()
     with signals:
         made.start()
@@ -75,10 +75,9 @@ def worker(
         ended = _wait(made, signals.second)
     given_back = 0 if ended else hub.queue.hand_back()
     presence.leave()
-    logger.info("worker stopped", extra={"isthmus_jobs_done": teller.done, "isthmus_given_back": given_back})
+    logger.info("worker stopped", extra={"isthmus_jobs": dict(jobs.ended), "isthmus_given_back": given_back})
     session.out.document({
-        "jobs": teller.done,
-        "failed": teller.failed,
+        "jobs": dict(jobs.ended),
         "given_back": given_back,
         "run": session.run_id,
     })
@@ -114,28 +113,6 @@ class _Signals:
 
     def _come(self, _number: int, _frame: FrameType | None) -> None:
         (self.second if self.first.is_set() else self.first).set()
-
-
-class _Teller:
-    """Logs what becomes of jobs, each under the run that delayed it."""
-
-    def __init__(self, hub: "Hub") -> None:
-        self._hub = hub
-        self.done = 0
-        self.failed = 0
-
-    def claimed(self, job_id: int) -> None:
-        job = self._hub.queue.show(job_id)
-        log.bind(**{log.RUN: job.run_id, "isthmus_job_id": job_id})
-        logger.info("job begins", extra={"isthmus_job": f"{job.model}.{job.method}"})
-
-    def finished(self, outcome: "Outcome") -> None:
-        state = str(outcome.state) if outcome.state is not None else "lost"
-        self.done += state == "done"
-        self.failed += state == "failed"
-        extra = {"isthmus_state": state, **({"isthmus_reason": outcome.message} if outcome.message else {})}
-        logger.info("job ended", extra=extra)
-        log.unbind()
 
 
 class Poller:

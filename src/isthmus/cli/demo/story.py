@@ -95,8 +95,8 @@ class Story:
         run = Run(self.hub, self.name, self._run_id)
         with progress() as tell:
             run.go(tell)
-        if run.failures:
-            raise FailError("; ".join(run.failures))
+        if run.jobs.failures:
+            raise FailError("; ".join(run.jobs.failures))
         return run
 
     def _env(self) -> Any:

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from isthmus.errors import DatabaseBusyError, SchemaError
+from isthmus.errors import SchemaError
 
 BRANCH: Final = "isthmus"
 CORE: Final = Path(__file__).parent / "migrations"
@@ -54,8 +54,20 @@ def _script(branches: Mapping[str, Path]) -> ScriptDirectory:
 
 @contextmanager
 def _begun(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection, connection.begin():
-        yield connection
+    try:
+        connection = engine.connect()
+    except DBAPIError as exc:
+        msg = f"the database cannot be opened: {_reason(exc)}; is the setting database_url right?"
+        raise SchemaError(msg) from exc
+    try:
+        with connection, connection.begin():
+            yield connection
+    except DBAPIError as exc:
+        raise SchemaError(f"the database cannot be used: {_reason(exc)}") from exc
+
+
+def _reason(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0]
 
 
 def state(engine: Engine, branches: Mapping[str, Path] | None = None) -> SchemaState:
@@ -148,17 +160,14 @@ def check(engine: Engine, branches: Mapping[str, Path] | None = None) -> None:
     Raises:
         SchemaError: When it is empty, older or newer; says which command to run.
         DatabaseBusyError: When the database cannot be reached now.
-    """
-    try:
-        with _begun(engine) as connection:
-            _refuse_newer(connection)
-        found = state(engine, branches)
-    except DatabaseBusyError:
-        raise
-    except DBAPIError as exc:
-        reason = str(exc.orig).strip().splitlines()[0]
-        raise SchemaError(f"the database cannot be opened: {reason}") from exc
+    """  # noqa: DOC502 - the second by what is called
+    with _begun(engine) as connection:
+        _refuse_newer(connection)
+    found = state(engine, branches)
     if not found.current:
         raise SchemaError("the database is empty: run `isthmus db upgrade` (or `isthmus init`)")
     if not found.up_to_date:
+        # A newer program's revision stands where ours would: "upgrade" would be the wrong advice.
+        with _begun(engine) as connection:
+            _refuse_unknown(connection, _script(branches or {}))
         raise SchemaError("the database is older than this program: run `isthmus db upgrade`")
