@@ -20,8 +20,8 @@ WRITTEN: Final = "isthmus_written"
 _BUSY_TIMEOUT_MS: Final = 10_000
 _LOCK_TIMEOUT_MS: Final = 10_000
 _IDLE_TIMEOUT_MS: Final = 120_000
-DATA_ERRORS: Final = (IntegrityError, DataError, StatementError)
-"""What the database raises about values: one record's trouble, not the connection's."""
+DATA_ERRORS: Final = (IntegrityError, DataError, StatementError, UnicodeEncodeError)
+"""What the database and its driver raise about values: one record's trouble, not the connection's."""
 _WRITES: Final = re.compile(
     r"\s*(?:(?:INSERT|UPDATE|DELETE|REPLACE|MERGE|CREATE|ALTER|DROP|TRUNCATE|COPY)\b"
     r"|WITH\b.*\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s)",

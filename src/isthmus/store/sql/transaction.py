@@ -373,7 +373,7 @@ def _refused_value(error: BaseException) -> str | None:
     """Say in one line why a value cannot be stored; None when the error is not about a value."""
     if isinstance(error, (IntegrityError, DataError)):
         return " ".join(str(error.orig).split())
-    # A value that the column's type refuses, and SQLite's integers of more than 64 bits.
-    if type(error) is StatementError or isinstance(error, OverflowError):
+    # A value that the column's type refuses, SQLite's integers of more than 64 bits, half characters.
+    if type(error) is StatementError or isinstance(error, (OverflowError, UnicodeEncodeError)):
         return " ".join(str(getattr(error, "orig", None) or error).split())
     return None

@@ -1,7 +1,9 @@
 """A simulator, a client and the three adapters as a synchroniser finds them."""
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +14,12 @@ from isthmus.connectors.trello.adapter import TrelloBoardAdapter, TrelloCardAdap
 from isthmus.connectors.trello.client import TrelloClient
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.testing import FrozenClock
+
+# pytest's importlib mode puts no folder of tests on the path.
+sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("installation")
+
+from installation import Installation  # noqa: E402
 
 
 @pytest.fixture
@@ -45,3 +53,11 @@ def adapter_for(client: TrelloClient) -> Callable[..., CRUDAdapter]:
         )
 
     return find
+
+
+@pytest.fixture
+def site(migrated_database_url: str, tmp_path: Path) -> Iterator[Installation]:
+    """A hub and a Trello, not connected yet, on a database of each kind."""
+    made = Installation(migrated_database_url, tmp_path)
+    yield made
+    made.close()
