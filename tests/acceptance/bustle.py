@@ -164,13 +164,13 @@ class Account:
         fates: How many edits ended how.
         lost: Edits that are nowhere.
         apart: Cards whose sides differ although no open inbox item says so.
-        doubled: Names that several cards or tasks have.
+        doubled: Names that several cards, and so perhaps several tasks, have.
     """
 
     fates: Counter[str]
     lost: list[Edit]
     apart: list[str]
-    doubled: list[str]
+    doubled: set[str]
 
 
 def account(bustle: Bustle, place: Installation) -> Account:
@@ -183,7 +183,7 @@ def account(bustle: Bustle, place: Installation) -> Account:
     cards = {card["id"]: card for card in bustle.trello.state.cards()}
     told = repr([item["payload"] for item in items])
     open_items = {item["external_id"] for item in items if item["state"] == "open"}
-    result = Account(Counter(), [], [], [])
+    result = Account(Counter(), [], [], set())
     for number, edit in enumerate(bustle.edits):
         fate = _fate(bustle, number, edit, tasks, cards, told)
         result.fates[fate] += 1
@@ -197,7 +197,7 @@ def account(bustle: Bustle, place: Installation) -> Account:
             result.apart.append(card_id)
     for entries in (cards, tasks):
         counts = Counter(e["name"] for e in entries.values() if e["name"].startswith("Made "))
-        result.doubled += [name for name, count in counts.items() if count > 1]
+        result.doubled |= {name for name, count in counts.items() if count > 1}
     return result
 
 
