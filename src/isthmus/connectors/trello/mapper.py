@@ -145,6 +145,17 @@ class _Export(ExportMapper):
     _collection = "trello.backend"
     _abstract = True
 
+    def named(self, record: Any) -> dict[str, Any]:
+        """Give the name as Trello keeps it.
+
+        Raises:
+            MappingError: When there is none: it would come back as a record without a name.
+        """
+        name = (record["name"] or "").strip()
+        if not name:
+            raise MappingError(f"{record._name} {record.id} has no name: Trello needs one")
+        return {"name": name}
+
 
 class BoardExportMapper(_Export):
     """Projects."""
@@ -156,7 +167,7 @@ class BoardExportMapper(_Export):
     @mapping(reads=("name",), writes=("name",))
     def name(self, project: Any) -> dict[str, Any]:
         """Take the name; blank ones are refused."""
-        return {"name": project["name"].strip()}
+        return self.named(project)
 
     @mapping(reads=("active",), writes=("closed",))
     def closed(self, project: Any) -> dict[str, Any]:
@@ -174,7 +185,7 @@ class ListExportMapper(_Export):
     @mapping(reads=("name",), writes=("name",))
     def name(self, stage: Any) -> dict[str, Any]:
         """Take the name; blank ones are refused."""
-        return {"name": stage["name"].strip()}
+        return self.named(stage)
 
     @mapping(reads=("active", "project_ids"), writes=("closed",))
     def closed(self, stage: Any) -> dict[str, Any]:
@@ -206,7 +217,7 @@ class CardExportMapper(_Export):
     @mapping(reads=("name",), writes=("name",))
     def name(self, task: Any) -> dict[str, Any]:
         """Take the name; blank ones are refused."""
-        return {"name": task["name"].strip()}
+        return self.named(task)
 
     @mapping(reads=("description",), writes=("desc",))
     def description(self, task: Any) -> dict[str, Any]:

@@ -20,6 +20,10 @@ ALL_PLANES = (
 MEGABYTE = (1_000 * "x" + " **bold**\n\n") * 1_000
 
 
+on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For what does not depend on the database."""
+
+
 def test_boards_lists_and_cards_become_projects_stages_and_tasks(site: Installation) -> None:
     """Each with its place."""
     (board,) = site.connect(lists=2, cards=3)
@@ -49,6 +53,7 @@ def test_a_second_import_says_why_it_did_nothing(site: Installation) -> None:
     assert site.hub.queue.counts()["pending"] == 0
 
 
+@on_sqlite
 def test_without_a_selected_board_the_command_is_named(site: Installation) -> None:
     """An account may have a hundred boards: none is imported unasked."""
     site.connect()
@@ -59,6 +64,7 @@ def test_without_a_selected_board_the_command_is_named(site: Installation) -> No
     )
 
 
+@on_sqlite
 def test_a_disabled_backend_is_not_imported(site: Installation) -> None:
     """The message has the command that enables it."""
     site.connect()
@@ -115,6 +121,7 @@ def test_a_card_that_moved_to_a_board_that_is_not_selected_stays_as_it_was(site:
 # --- bad input -------------------------------------------------------------------------
 
 
+@on_sqlite
 @pytest.mark.parametrize("name", ["", "   "])
 def test_a_card_without_a_name_is_parked(site: Installation, name: str) -> None:
     """The rest comes in; named on Trello it comes in too, and the item closes."""
@@ -159,6 +166,7 @@ def test_an_unknown_list_parks_the_card(site: Installation) -> None:
     assert site.item()["summary"].endswith(f": the list {missing} of card {one['id']} is not here")
 
 
+@on_sqlite
 @pytest.mark.parametrize("payload", [["no", "object"], "text", 0, None, True])
 def test_a_card_that_is_no_object_is_parked(site: Installation, payload: object) -> None:
     """With its kind and the payload; the others come in."""
@@ -171,6 +179,7 @@ def test_a_card_that_is_no_object_is_parked(site: Installation, payload: object)
     assert site.item()["payload"]["theirs"] == payload
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -195,6 +204,7 @@ def test_a_field_of_another_type_parks_the_card(site: Installation, field: str, 
     assert all(one["id"] in item["summary"] for item in site.inbox())
 
 
+@on_sqlite
 @pytest.mark.parametrize("fault", ["wrong_type", "truncated", "server_error", "reset_before", "rate_limit"])
 @pytest.mark.parametrize("path", ["*/actions*", "*/cards/*"])
 def test_an_answer_that_is_none_loses_nothing(site: Installation, fault: str, path: str) -> None:
@@ -244,6 +254,7 @@ def test_text_that_no_database_holds_parks_or_comes_in(site: Installation, text:
 # --- connections -----------------------------------------------------------------------
 
 
+@on_sqlite
 def test_a_connection_says_who_we_are(site: Installation) -> None:
     """One sentence, and the boards to choose from."""
     (board,) = site.connect()
@@ -255,6 +266,7 @@ def test_a_connection_says_who_we_are(site: Installation) -> None:
     assert boards == [{"id": board["id"], "name": board["name"]}]
 
 
+@on_sqlite
 @pytest.mark.parametrize("wrong", ["key", "token"])
 def test_wrong_credentials_are_told(site: Installation, wrong: str) -> None:
     """By the test and by an import; the message names neither key nor token."""
@@ -269,6 +281,7 @@ def test_wrong_credentials_are_told(site: Installation, wrong: str) -> None:
         assert secret not in str(refused.value)
 
 
+@on_sqlite
 def test_a_missing_credential_is_named(site: Installation) -> None:
     """With the command that sets it."""
     with site.hub.env() as env:
@@ -280,6 +293,7 @@ def test_a_missing_credential_is_named(site: Installation) -> None:
         _connect(site)
 
 
+@on_sqlite
 def test_a_host_that_is_away_is_told(site: Installation) -> None:
     """By the test as one sentence; an import is tried again later."""
     site.connect(cards=1)
@@ -294,6 +308,7 @@ def test_a_host_that_is_away_is_told(site: Installation) -> None:
     assert site.imports().done["created"] == 1 + 2 + 2
 
 
+@on_sqlite
 def test_a_location_that_is_none_is_told(site: Installation) -> None:
     """Not a URL at all."""
     site.connect()
@@ -304,6 +319,7 @@ def test_a_location_that_is_none_is_told(site: Installation) -> None:
         _connect(site)
 
 
+@on_sqlite
 def test_a_missing_key_file_is_told(site: Installation) -> None:
     """The file and what to do; nothing is overwritten, and with the file back all is as before."""
     site.connect(cards=1)
