@@ -124,6 +124,16 @@ def _edited_here(place: Installation) -> None:
         tasks[2].unlink()
 
 
+def _new_project_here(place: Installation) -> None:
+    """A project that becomes a board brings its stage and its task."""
+    _connected(place)
+    place.options(export_domain={"project.project": []})
+    with place.hub.env(user="anna") as env:
+        project = env["project.project"].create({"name": "New project"})
+        stage = env["project.task.type"].create({"name": "To be made", "project_ids": [project.id]})
+        env["project.task"].create({"name": "Its task", "project_id": project.id, "stage_id": stage.id})
+
+
 def _import(place: Installation) -> None:
     place.imports()
 
@@ -138,6 +148,7 @@ STORIES: Final = {
         Story("first import", _nothing_there, _connected, _import),
         Story("incremental import", _edits_there, _imported, _import),
         Story("export", _nothing_there, _edited_here, _export),
+        Story("export of a new project", _nothing_there, _new_project_here, _export),
     )
 }
 

@@ -235,6 +235,8 @@ def test_at_a_terminal_the_program_asks_and_shows_no_secret(ready: Folder, trell
                 stdin=theirs,
                 stdout=theirs,
                 stderr=theirs,
+                # Without a terminal of the one who runs the test.
+                start_new_session=True,
             )
         screen = ""
         for question, answer in (

@@ -18,9 +18,15 @@ class BoardExporter(RecordExporter):
     _collection = "trello.backend"
     _apply_on = "trello.board"
 
+    def _lock(self, item: Item) -> Iterable[str]:
+        if item.external_id is None:
+            # The list of selected boards is read and written as a whole: one new board at a time.
+            yield f"{self.backend_record.id}/boards"
+
     def _after_export(self, operation: Operation) -> None:
         row = operation.item.binding
-        if operation.kind != "create" or operation.item.external_id is None or row is None:
+        is_new = operation.kind == "create" or operation.item.adopted is not None
+        if not is_new or operation.item.external_id is None or row is None:
             return
         boards = [*self.backend_record.option("boards"), operation.item.external_id]
         self.backend_record.set_options({"boards": list(dict.fromkeys(boards))})
