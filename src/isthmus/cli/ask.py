@@ -1,5 +1,6 @@
 """Questions to whoever sits at the terminal."""
 
+import getpass
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -36,10 +37,17 @@ def ask_secret(option: str, what: str) -> str:
 
     Raises:
         UsageError: When nobody can be asked.
-    """  # noqa: DOC502 - raised by what is called
+        Abort: When the terminal is closed instead.
+    """  # noqa: DOC502 - the first by what is called
     require_person(option, what)
-    answer: str = typer.prompt(what, hide_input=True, err=True)
-    return answer.strip()
+    answer = ""
+    while not answer:
+        # typer's own prompt shows the question before it hides what is typed: a quick paste would be seen.
+        try:
+            answer = getpass.getpass(f"{what}: ", stream=sys.stderr).strip()
+        except EOFError as exc:
+            raise typer.Abort from exc
+    return answer
 
 
 def ask(option: str, what: str, default: str | None = None) -> str:
