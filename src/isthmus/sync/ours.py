@@ -88,11 +88,12 @@ class OurSide:
             for item in late:
                 self._delay(item)
             self._ending.settle_seen(seen)
-            if cursor is not None:
+            if cursor is not None and self._remote.failure is None:
                 cursor()
             self._claims.settle()
-        with self._env.outside():
-            pass  # the page is committed here, before anything slow happens again
+        with self._env.outside():  # the page is committed here, before anything slow happens again
+            if self._remote.failure is not None:
+                raise self._remote.failure
 
     def _store(self, operation: Operation) -> Any:
         return self._env[self._importer(operation.item.model).record_model].store

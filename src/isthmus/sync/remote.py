@@ -17,6 +17,7 @@ from isthmus.errors import (
     NetworkRetryableError,
     ParkError,
     RateLimitedError,
+    UnknownOutcomeError,
 )
 from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EffectLog, Intent, wait_quiet
@@ -40,6 +41,8 @@ class RemoteCalls:
         self._claims = claims
         self._effects = EffectLog(self._env, work.collection.id)
         self._refused: list[Intent] = []
+        self.failure: NetworkRetryableError | RateLimitedError | UnknownOutcomeError | None = None
+        """What ended the calls early, after some had taken effect: raised when those are written down."""
 
     def call(
         self,
@@ -54,6 +57,7 @@ class RemoteCalls:
             NetworkRetryableError: When nothing was written.
             RateLimitedError: When nothing was written.
             LeaseLostError: When nothing was written.
+            UnknownOutcomeError: When nothing is known to have been written.
         """
         done: list[Operation] = []
         for (_, model, kind), same in groupby(operations, key=lambda o: (o.item.level, o.item.model, o.kind)):
@@ -79,11 +83,18 @@ class RemoteCalls:
                     else:
                         self._write_there(importer, ready, parked, late)
                     self._read_back(importer, kind, ready)
-            except (NetworkRetryableError, RateLimitedError, LeaseLostError) as error:
-                # Those calls had no effect, so nothing needs to be looked for.
-                unsent = isinstance(error, LeaseLostError)
-                refused = [o.intent for o in ready if o.intent] if unsent else self._refused
-                self._effects.close(refused, EffectState.DROPPED)
+            except LeaseLostError:
+                # Nothing was sent, so nothing needs to be looked for.
+                self._effects.close([o.intent for o in ready if o.intent], EffectState.DROPPED)
+                with self._env.outside():
+                    raise
+            except (NetworkRetryableError, RateLimitedError, UnknownOutcomeError) as error:
+                # Calls that had no effect leave nothing to look for; those that had one are not forgotten.
+                self._effects.close(self._refused, EffectState.DROPPED)
+                done += [o for o in ready if _is_told(o)]
+                if done:
+                    self.failure = error
+                    break
                 with self._env.outside():
                     raise
             failed = [o for o in ready if o.record_id is None or o.answer is False]
@@ -143,6 +154,7 @@ class RemoteCalls:
             ids = records.store.create_keyed(self._env, records.name, values, keys)
         for operation, key in zip(batch, ids, strict=True):
             operation.record_id = key
+            operation.answer = operation.values
 
     def _write_there(
         self,
@@ -183,6 +195,8 @@ class RemoteCalls:
         else:
             for operation in group:
                 importer._update(operation)
+        for operation in group:
+            operation.answer = operation.values
 
     def _read_back(self, importer: Any, kind: str, batch: list[Operation]) -> None:
         """Read what the store made of our values: that is the image."""
@@ -202,6 +216,11 @@ class RemoteCalls:
         for operation in batch:
             with suppress(MissingRecordError):  # gone is what was asked
                 records.store.unlink(self._env, records.name, [operation.record_id])
+
+
+def _is_told(operation: Operation) -> bool:
+    """Tell whether a write of an operation was answered: it took effect."""
+    return operation.answer is not None and operation.answer is not False
 
 
 def adopt(work: WorkContext, importer: Any, item: Item) -> None:

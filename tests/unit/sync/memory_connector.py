@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from isthmus.adapter import CRUDAdapter
 from isthmus.backend import Backend, create_key_file
 from isthmus.binding import Binding
-from isthmus.env import CreateSafety, Env, ModelExtension
+from isthmus.env import CreateSafety, Env, ModelExtension, Store
 from isthmus.errors import IDMissingInBackend, InvalidDataError
 from isthmus.hub import Hub
 from isthmus.job import State
@@ -37,6 +37,10 @@ ALL = ("active", "in", [True, False])
 # --- our side --------------------------------------------------------------------------
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Kind(SqlModel):
     """What things are of."""
 
@@ -45,6 +49,8 @@ class Kind(SqlModel):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str]
+    create_date: Mapped[datetime] = mapped_column(default=_now)
+    write_date: Mapped[datetime] = mapped_column(default=_now, onupdate=_now)
 
 
 class Thing(SqlModel):
@@ -60,6 +66,8 @@ class Thing(SqlModel):
     colour: Mapped[str | None]
     code: Mapped[str | None] = mapped_column(unique=True)
     active: Mapped[bool] = mapped_column(default=True)
+    create_date: Mapped[datetime] = mapped_column(default=_now)
+    write_date: Mapped[datetime] = mapped_column(default=_now, onupdate=_now)
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("unit_sync_thing.id"))
     kind_id: Mapped[int | None] = mapped_column(ForeignKey("unit_sync_kind.id"))
 
@@ -350,9 +358,18 @@ def make_tables(url: str) -> None:
 class TwoSides:
     """A hub with one backend, and the server it talks to."""
 
-    def __init__(self, url: str, folder: Path, *components: type, extensions: Iterable[type] = ()) -> None:
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        *components: type,
+        extensions: Iterable[type] = (),
+        clock: FrozenClock | None = None,
+        stores: Iterable[Store] = (),
+    ) -> None:
         self.server = MemoryServer()
-        self.clock = FrozenClock()
+        self.clock = clock or FrozenClock()
+        self.stores = list(stores)
         self.address = f"memory://{len(SERVERS)}"
         SERVERS[self.address] = self.server
         create_key_file(folder / "isthmus.key")
@@ -365,10 +382,12 @@ class TwoSides:
 
     def another_hub(self, *components: type, extensions: Iterable[type] = ()) -> Hub:
         """Make one more hub over the same database: another process, as far as leases go."""
+        away = {name for store in self.stores for name in store.models()}
         return Hub(
             self.settings,
             plugins=[],
-            models=MODELS,
+            models={name: cls for name, cls in MODELS.items() if name not in away},
+            stores=self.stores,
             components=[*COMPONENTS, *components],
             extensions=[MemoryBackendMethods, *extensions],
             clock=self.clock,
