@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from world import Installation, SteppingClock, migrate, settings_for
+from world import REMOTE_MODELS, Installation, SteppingClock, migrate, settings_for
 
+from isthmus.env import Store
 from isthmus.hub import Hub
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.testing import FrozenClock
 from isthmus.testing.crash import CrashPoints
+from isthmus.testing.remote_store import RemoteStore
 
 BASE: Final = datetime(2026, 5, 1, 9, tzinfo=UTC)
 QUIET: Final = timedelta(seconds=60)
@@ -156,10 +158,10 @@ STORIES: Final = {
 # -- playing ------------------------------------------------------------------------------
 
 
-def open_hub(url: str, key_file: str, start: datetime) -> Hub:
+def open_hub(url: str, key_file: str, start: datetime, *stores: Store) -> Hub:
     """Open a hub whose clock stands at *start* and whose jobs are never overdue."""
     settings = settings_for(url, Path(key_file), job={"lease_s": 36_000.0})
-    return Hub(settings, clock=SteppingClock(start))
+    return Hub(settings, clock=SteppingClock(start), stores=stores)
 
 
 def prepared(story: Story, key_file: str) -> Callable[[str], None]:
@@ -182,4 +184,18 @@ def play(points: CrashPoints, name: str, url: str, key_file: str, trello: str, s
         points.passed.clear()
         points.watch(hub.engine)
         STORIES[name].run(place)
+        return list(points.passed)
+
+
+def play_on_remote(
+    points: CrashPoints, url: str, key_file: str, trello: str, remote: str, safety: str, start: datetime
+) -> list[str]:
+    """Import into a remote store, to the end or to the fatal point; gives the points passed."""
+    with RemoteStore(remote, REMOTE_MODELS, safety) as store, open_hub(url, key_file, start, store) as hub:
+        place = Installation(hub, hub.clock)  # type: ignore[arg-type]
+        with hub.env() as env:
+            place.backend(env).write({"url": trello})
+        points.passed.clear()
+        points.watch(hub.engine)
+        place.imports()
         return list(points.passed)

@@ -22,6 +22,7 @@ from isthmus.testing.remote_server import RemoteServer, bundled_models
 from isthmus.testing.remote_store import RemoteStore
 
 _LONGEST = 60
+REMOTE_MODELS = ("project.project", "project.task.type", "project.task")
 
 
 class SteppingClock(FrozenClock):
@@ -185,13 +186,12 @@ def on_sql(databases: Databases, kind: Kind, folder: Path) -> Iterator[World]:
 def on_remote(databases: Databases, safety: CreateSafety | str, folder: Path) -> Iterator[World]:
     """A world whose records lie on a remote server, where another client edits them."""
     clock = SteppingClock()
-    models = ("project.project", "project.task.type", "project.task")
     with (
         databases.fresh("sqlite") as hub_url,
         databases.fresh("sqlite") as remote_url,
         RemoteServer(remote_url, bundled_models(), create_safety=safety, clock=clock) as server,
-        RemoteStore(server.url, models, safety) as store,
-        RemoteStore(server.url, models, safety, name="another client") as other,
+        RemoteStore(server.url, REMOTE_MODELS, safety) as store,
+        RemoteStore(server.url, REMOTE_MODELS, safety, name="another client") as other,
         Hub(settings_for(hub_url, folder / "isthmus.key"), clock=clock, stores=_stores(store)) as hub,
         TrelloSimulator(clock=clock) as simulator,
     ):

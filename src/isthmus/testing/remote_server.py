@@ -134,6 +134,17 @@ class RemoteServer:
         self._http.server_close()
         self.records.close()
 
+    def wait_idle(self, timeout_s: float = 10.0) -> bool:
+        """Wait until every client has gone and what it asked for last is done.
+
+        Args:
+            timeout_s: How long at most.
+
+        Returns:
+            False when some are still there.
+        """
+        return self._http.wait_idle(timeout_s)
+
     def request_stop(self) -> None:
         """Let `wait` return; the one who waits stops the server."""
         self._stop.set()
@@ -210,6 +221,11 @@ class _Server(ThreadingHTTPServer):
         """Say nothing when a client went away; show everything else."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Wait until no connection is open."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._connections, timeout=timeout_s)
 
     def close_all(self) -> None:
         """End every open connection, also those that are held by a fault."""
