@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -101,7 +102,8 @@ class BackendRecord(Record):
         known: Mapping[str, Any] = self._mapped()._options
         if name not in known:
             raise ConfigurationError(f"{self._name} has no option {name!r}{near(name, known)}")
-        return (self["options"] or {}).get(name, known[name])
+        # A copy: a list that is changed by who got it would be everybody's default.
+        return deepcopy((self["options"] or {}).get(name, known[name]))
 
     def set_options(self, values: Mapping[str, Any]) -> None:
         """Store options; those not named stay as they are.

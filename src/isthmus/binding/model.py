@@ -1,6 +1,6 @@
 """A binding: the link between a record of ours and its counterpart on one backend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from isthmus.env import Env, Field, Key, Model, Record
+from isthmus.errors import MissingRecordError
 from isthmus.store.sql import SqlModel
 
 
@@ -52,7 +53,31 @@ class BindingModel(Model):
             for row in rows:
                 found = theirs.get(keys.get(row["id"]), {})
                 row |= {f: found.get(f) for f in fields if f not in own}
+                if "record_id" not in own:
+                    del row["record_id"]
         return rows
+
+    def write(self, ids: Iterable[Key], values: Mapping[str, Any]) -> None:
+        """Write the bindings' own fields to them and the others to their records.
+
+        Raises:
+            MissingRecordError: When a binding has no record to write to.
+        """
+        keys = list(ids)
+        own = {k: v for k, v in values.items() if k in self.own_fields}
+        ours = {k: v for k, v in values.items() if k not in own}
+        self.check_fields(ours)
+        if own:
+            super().write(keys, own)
+        if ours:
+            rows = super().read(keys, ["record_id"], missing="raise")
+            bare = [str(r["id"]) for r in rows if r["record_id"] is None]
+            if bare:
+                raise MissingRecordError(
+                    f"{self._name} {', '.join(bare)} has no record to write {sorted(ours)} to"
+                )
+            records = self.env[self.binds]
+            records.write([records.store.key(self.binds, r["record_id"]) for r in rows], ours)
 
     def create(self, values: Any) -> Any:
         """Create bindings; values of the record's fields create the record first, as ``_inherits`` did."""
@@ -101,15 +126,19 @@ class BindingRecord(Record):
         record = self.record
         return None if record is None else record[name]
 
-    def write(self, values: Mapping[str, Any]) -> None:
-        """Write the binding's own fields to it and the others to the record."""
-        own = {k: v for k, v in values.items() if k in self._bindings.own_fields}
-        ours = {k: v for k, v in values.items() if k not in own}
-        if own:
-            super().write(own)
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign a field: the binding's own to it, another one to the record.
+
+        Raises:
+            MissingRecordError: When there is no record to assign it to.
+        """
+        if name in Record.__slots__ or name in self._bindings.own_fields or name not in self._bindings.fields:
+            super().__setattr__(name, value)
+            return
         record = self.record
-        if ours and record is not None:
-            record.write(ours)
+        if record is None:
+            raise MissingRecordError(f"{self!r} has no record to assign {name!r} to")
+        setattr(record, name, value)
 
 
 class Binding(SqlModel):
