@@ -11,6 +11,9 @@ from isthmus.errors import BackendError, ConfigurationError, RecordValueError, S
 from isthmus.hub import Hub
 from isthmus.settings import Settings
 
+on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For what does not depend on the database."""
+
 
 class ShopBackend(Backend):
     """A type with versions."""
@@ -36,6 +39,7 @@ def shop(env: Env, **values: object) -> object:
     return env[ShopBackend._name].create({"name": "shop", **values})
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("version", "chain"), [(None, ()), ("1", ("1",)), ("1.7-acme", ("1.7-acme", "1.7", "1"))]
 )
@@ -44,6 +48,7 @@ def test_a_version_comes_before_its_parents(env: Env, version: str | None, chain
     assert shop(env, version=version).version_chain == chain
 
 
+@on_sqlite
 def test_an_unknown_version_is_named(env: Env) -> None:
     """With the near ones."""
     with pytest.raises(
@@ -61,6 +66,7 @@ def test_an_option_has_a_default(env: Env) -> None:
     assert (backend.option("colour"), backend.option("boards")) == ("blue", ["a"])
 
 
+@on_sqlite
 @pytest.mark.parametrize("call", ["option", "set_options"])
 def test_an_unknown_option_is_named(env: Env, call: str) -> None:
     """Nothing is stored."""
@@ -73,6 +79,7 @@ def test_an_unknown_option_is_named(env: Env, call: str) -> None:
     assert backend["options"] is None
 
 
+@on_sqlite
 def test_the_default_of_an_option_is_not_shared(env: Env) -> None:
     """Who changes the list that was given changes nobody's default."""
     backend = shop(env)
@@ -92,6 +99,7 @@ def test_credentials_are_stored_encrypted_and_kept_apart(env: Env) -> None:
     assert repr(backend.credentials) == "<credentials: key, token>"
 
 
+@on_sqlite
 def test_credentials_of_another_backend_do_not_open(env: Env) -> None:
     """A sealed text that is copied to another row is refused."""
     first, second = shop(env), shop(env, name="second")
@@ -103,6 +111,7 @@ def test_credentials_of_another_backend_do_not_open(env: Env) -> None:
         _ = second.credentials
 
 
+@on_sqlite
 def test_an_unknown_credential_is_named(env: Env) -> None:
     """Never its value."""
     with pytest.raises(ConfigurationError, match="has no credential 'tokn'; did you mean 'token'") as refused:
@@ -110,6 +119,7 @@ def test_an_unknown_credential_is_named(env: Env) -> None:
     assert "very secret" not in str(refused.value)
 
 
+@on_sqlite
 def test_a_type_without_a_connection_test_says_so(env: Env) -> None:
     """It is the connector's to have one."""
     with pytest.raises(

@@ -13,6 +13,10 @@ from isthmus.sync import Deleter, Report
 Make = Callable[..., TwoSides]
 
 
+on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For what does not depend on the database."""
+
+
 class ArchivingDeleter(Deleter):
     """Things can be archived there."""
 
@@ -70,6 +74,7 @@ def test_what_was_deleted_here_does_not_come_back(sides: TwoSides) -> None:
     assert sides.ours() == []
 
 
+@on_sqlite
 def test_deleted_on_both_sides_is_forgotten(sides: TwoSides) -> None:
     """Nothing is left to delete."""
     sides.set(on_record_delete="delete")
@@ -97,6 +102,7 @@ def test_deleted_here_but_changed_there_asks_a_person(sides: TwoSides) -> None:
     assert len(sides.server.all()) == 1
 
 
+@on_sqlite
 def test_what_cannot_be_archived_there_is_not_deleted_instead(make_sides: Make) -> None:
     """To archive is less than to delete: where there is no archive the record stays."""
     sides = make_sides()
@@ -108,6 +114,7 @@ def test_what_cannot_be_archived_there_is_not_deleted_instead(make_sides: Make) 
     assert (report.sentence(), len(sides.server.all())) == ("1 forgotten", 1)
 
 
+@on_sqlite
 def test_a_record_that_was_never_exported_needs_no_deletion(sides: TwoSides) -> None:
     """There is nothing to delete there, and no job."""
     lamp = sides.create(name="Here only")
@@ -118,6 +125,7 @@ def test_a_record_that_was_never_exported_needs_no_deletion(sides: TwoSides) -> 
     assert sides.pending() == {}
 
 
+@on_sqlite
 @pytest.mark.parametrize("applied", [True, False])
 @pytest.mark.parametrize("policy", ["archive", "delete"])
 def test_a_lost_deletion_is_done_again(sides: TwoSides, policy: str, applied: bool) -> None:
@@ -137,6 +145,7 @@ def test_a_lost_deletion_is_done_again(sides: TwoSides, policy: str, applied: bo
     assert (sides.effects("open"), sides.inbox()) == ([], [])
 
 
+@on_sqlite
 def test_an_error_before_any_effect_leaves_no_effect_and_no_lease(sides: TwoSides) -> None:
     """The next try deletes at once."""
     sides.set(on_record_delete="delete")
@@ -149,6 +158,7 @@ def test_an_error_before_any_effect_leaves_no_effect_and_no_lease(sides: TwoSide
     assert sides.effects("open") == []
 
 
+@on_sqlite
 def test_a_refused_deletion_asks_a_person(sides: TwoSides) -> None:
     """The other side says no: someone must look."""
     sides.set(on_record_delete="delete")
@@ -175,6 +185,7 @@ def test_a_held_record_is_tried_again_at_no_cost(sides: TwoSides) -> None:
     assert delete(sides).sentence() == "1 archived"
 
 
+@on_sqlite
 def test_a_deletion_under_silence_reaches_nobody(sides: TwoSides) -> None:
     """A record unlinked under the context key leaves its binding as it is."""
     with sides.hub.env(connector_no_export=True) as env:
@@ -183,6 +194,7 @@ def test_a_deletion_under_silence_reaches_nobody(sides: TwoSides) -> None:
     assert (sides.pending(), sides.binding("7")["state"]) == ({}, "linked")
 
 
+@on_sqlite
 def test_an_extension_may_name_what_archives(make_sides: Make) -> None:
     """`_archived` is the connector's."""
     own = type("Own", (AbstractComponent,), {"_inherit": "memory.deleter", "_archived": {"closed": "yes"}})

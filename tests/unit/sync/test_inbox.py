@@ -14,6 +14,10 @@ from isthmus.sync import CheckpointKind, Inbox, add_checkpoint
 Make = Callable[..., TwoSides]
 
 
+pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""Choices are the same on every database."""
+
+
 def conflict(sides: TwoSides) -> int:
     """Change the title on both sides; give our record's key."""
     record = sides.linked("7", title="Lamp", qty=1)["id"]

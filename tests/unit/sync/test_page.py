@@ -13,6 +13,10 @@ from isthmus.sync import Operation
 Make = Callable[..., TwoSides]
 
 
+on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For what does not depend on the database."""
+
+
 def importer(**steps: Any) -> type:
     """Extend the importer of things in place by these steps."""
     from isthmus.component import AbstractComponent
@@ -46,6 +50,7 @@ def test_the_id_zero_is_an_id(sides: TwoSides) -> None:
     assert (report.sentence(), sides.binding("0")["state"]) == ("1 created", "linked")
 
 
+@on_sqlite
 def test_an_empty_id_is_refused(sides: TwoSides) -> None:
     """There is nothing to import without an ID."""
     with sides.work() as work, pytest.raises(InvalidDataError, match="empty external ID"):
@@ -87,6 +92,7 @@ def test_what_changed_here_meanwhile_stays(sides: TwoSides) -> None:
     assert (sides.one()["name"], sides.one()["amount"]) == ("Desk lamp", 5)
 
 
+@on_sqlite
 def test_force_looks_at_an_unchanged_record_again(sides: TwoSides) -> None:
     """A forced import goes through the steps, and writes nothing where nothing differs."""
     sides.linked("7")
@@ -96,6 +102,7 @@ def test_force_looks_at_an_unchanged_record_again(sides: TwoSides) -> None:
     assert report.sentence() == "nothing changed: 1 unchanged"
 
 
+@on_sqlite
 def test_a_field_that_only_comes_in_is_written_over(sides: TwoSides) -> None:
     """A group that the import mapper alone covers follows their side."""
     ours = sides.linked("7", colour="red")
@@ -135,6 +142,7 @@ def test_records_of_one_page_refer_to_each_other(sides: TwoSides) -> None:
     assert sides.one(id=int(two["record_id"]))["parent_id"] == int(one["record_id"])
 
 
+@on_sqlite
 def test_a_dependency_that_is_bound_is_not_read(sides: TwoSides) -> None:
     """What is here already costs no call."""
     sides.linked("1")
@@ -169,6 +177,7 @@ def test_a_circle_is_parked_and_the_rest_goes_on(sides: TwoSides) -> None:
     assert len(summaries) == 2
 
 
+@on_sqlite
 def test_a_record_that_needs_itself_is_parked(sides: TwoSides) -> None:
     """The smallest circle."""
     sides.lists(sides.server.thing("1", parent="1"))
@@ -176,6 +185,7 @@ def test_a_record_that_needs_itself_is_parked(sides: TwoSides) -> None:
     assert "circle: memory.thing 1 -> memory.thing 1" in sides.item()["summary"]
 
 
+@on_sqlite
 def test_a_dependency_that_is_not_selected_stays_away(make_sides: Make) -> None:
     """What `_should_import` refuses does not come in as a dependency either."""
     sides = make_sides(importer(_should_import=lambda self, item: item.payload["title"] != "Private"))
@@ -191,6 +201,7 @@ def test_a_dependency_that_is_not_selected_stays_away(make_sides: Make) -> None:
 # --- what is left alone ----------------------------------------------------------------
 
 
+@on_sqlite
 def test_a_record_that_is_not_selected_is_counted(make_sides: Make) -> None:
     """The report says why it did nothing."""
     sides = make_sides(importer(_should_import=lambda self, item: False))
@@ -199,6 +210,7 @@ def test_a_record_that_is_not_selected_is_counted(make_sides: Make) -> None:
     assert sides.imports("1").sentence() == "nothing changed: 1 skipped (not selected)"
 
 
+@on_sqlite
 def test_a_step_may_skip_a_record_with_a_reason(make_sides: Make) -> None:
     """`_must_skip` gives the reason; the others go on."""
     sides = make_sides(importer(_must_skip=lambda self, item: "a draft" if item.external_id == "1" else None))
@@ -208,6 +220,7 @@ def test_a_step_may_skip_a_record_with_a_reason(make_sides: Make) -> None:
     assert report.sentence() == "1 created, 1 skipped (a draft)"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "step", ["_import_dependencies", "_map_data", "_create_data", "_validate_create_data"]
 )
@@ -226,6 +239,7 @@ def test_skip_record_drops_one_record_from_any_step(make_sides: Make, step: str)
     assert (sides.ours(), sides.inbox()) == ([], [])
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("state", "why"), [("tombstone", "deleted before, see `isthmus inbox`"), ("frozen", "frozen")]
 )
@@ -336,6 +350,7 @@ def test_a_failing_last_step_keeps_the_images_of_an_update(make_sides: Make) -> 
     assert (sides.one()["name"], sides.inbox()) == ("Desk lamp", [])
 
 
+@on_sqlite
 @pytest.mark.parametrize("payload", [["a", "list"], "a text", None, 7])
 def test_what_is_no_object_is_parked(sides: TwoSides, payload: Any) -> None:
     """A list entry that is no object is shown with what it is; the rest goes on."""
@@ -346,6 +361,7 @@ def test_what_is_no_object_is_parked(sides: TwoSides, payload: Any) -> None:
     assert sides.item()["payload"]["theirs"] == payload
 
 
+@on_sqlite
 def test_an_object_without_an_id_is_parked(sides: TwoSides) -> None:
     """It cannot be bound; the payload is kept."""
     sides.lists({"title": "Nobody"})
@@ -354,6 +370,7 @@ def test_an_object_without_an_id_is_parked(sides: TwoSides) -> None:
     assert sides.item()["payload"]["theirs"] == {"title": "Nobody"}
 
 
+@on_sqlite
 def test_a_record_that_comes_twice_in_a_page_is_one(sides: TwoSides) -> None:
     """A listing that moved under the walk shows a record twice."""
     payload = sides.server.thing("1")
@@ -427,6 +444,7 @@ def test_the_same_change_on_both_sides_is_agreement(sides: TwoSides) -> None:
     assert (binding["seen_external"]["title"], binding["seen_internal"]["name"]) == ("Both", "Both")
 
 
+@on_sqlite
 def test_a_conflict_is_closed_when_the_sides_agree(sides: TwoSides) -> None:
     """A person wrote the same on both sides: the item is moot."""
     ours = sides.linked("1", title="Lamp")
@@ -491,6 +509,7 @@ def test_what_needs_a_held_record_is_delayed_with_it(sides: TwoSides) -> None:
     assert sorted(b["external_id"] for b in sides.bindings()) == ["1", "2", "3"]
 
 
+@on_sqlite
 def test_names_claimed_by_a_step_are_leased(make_sides: Make) -> None:
     """`_lock` claims further names; when one is held the record is delayed."""
     sides = make_sides(importer(_lock=lambda self, item: ["shelf"]))
@@ -546,6 +565,7 @@ def test_a_listing_that_another_process_overtook_is_read_again(make_sides: Make)
     assert (sides.one()["name"], sides.server.count("read")) == ("Second", 1)
 
 
+@on_sqlite
 def test_a_record_read_again_that_is_gone_comes_back_as_a_job(sides: TwoSides) -> None:
     """It was deleted between listing and reading: the job applies the policy."""
     sides.linked("1")
@@ -561,6 +581,7 @@ def test_a_record_read_again_that_is_gone_comes_back_as_a_job(sides: TwoSides) -
     assert (sides.binding("1")["state"], sides.one()["active"]) == ("tombstone", False)
 
 
+@on_sqlite
 def test_a_record_read_again_with_new_needs_comes_back_as_a_job(sides: TwoSides) -> None:
     """What it needs now was not gathered with the page: it is not taken for broken."""
     sides.linked("1")
@@ -599,6 +620,7 @@ def test_two_hubs_import_the_same_page_once(sides: TwoSides) -> None:
 # --- phases ----------------------------------------------------------------------------
 
 
+@on_sqlite
 def test_the_steps_are_called_in_the_order_of_their_phases(make_sides: Make) -> None:
     """Gather, lease, decide, write, last transaction."""
     called: list[str] = []
@@ -634,6 +656,7 @@ def _write_here(self: Any, *args: Any) -> Any:
     return ()
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("step", "does", "phase"),
     [
@@ -675,6 +698,7 @@ def test_what_a_step_writes_in_its_transaction_is_committed_with_the_page(make_s
     assert sides.ours("unit.kind")[0]["name"] == f"made with {sides.one()['id']}"
 
 
+@on_sqlite
 def test_an_own_create_gives_the_key(make_sides: Make) -> None:
     """A connector may create in its own way, and bind to what is there already."""
 
@@ -752,6 +776,7 @@ def test_the_policy_for_what_was_deleted_there(
     assert sides.pending() == {}
 
 
+@on_sqlite
 def test_what_cannot_be_archived_is_forgotten(sides: TwoSides) -> None:
     """Kinds have no field `active`."""
     sides.server.kind("k1")
@@ -779,6 +804,7 @@ def test_deleted_there_but_changed_here_asks_a_person(sides: TwoSides) -> None:
     assert item["payload"]["ours"]["note"] == "Important"
 
 
+@on_sqlite
 def test_what_was_never_here_is_no_longer_there(sides: TwoSides) -> None:
     """An unknown ID is a reason, not an error."""
     assert sides.imports("99").sentence() == "nothing changed: 1 skipped (no longer there)"

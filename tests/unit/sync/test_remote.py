@@ -44,7 +44,8 @@ def make(databases: Databases, tmp_path: Path) -> Iterator[Make]:
         def make_sides(safety: CreateSafety = CreateSafety.NATIVE_KEY, *components: type) -> RemoteSides:
             models = {name: MODELS[name] for name in NAMES}
             server = RemoteServer(remote_url, models, create_safety=safety, clock=clock).start()
-            store = RemoteStore(server.url, NAMES, safety, timeout=timedelta(seconds=0.5))
+            server.faults.hold_s = 0.05
+            store = RemoteStore(server.url, NAMES, safety)
             sides = RemoteSides(url, tmp_path, *components, clock=clock, stores=[store])
             sides.remote = server
             opened.extend([sides.hub, store, server])

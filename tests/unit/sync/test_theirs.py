@@ -25,6 +25,10 @@ LOST = UnknownOutcomeError("no answer came")
 QUIET = timedelta(seconds=60)
 
 
+on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
+"""For what does not depend on the database."""
+
+
 def exporter(**steps: Any) -> type:
     """Extend the exporter of things in place by these steps."""
     return type("Steps", (AbstractComponent,), {"_inherit": "memory.thing.exporter", **steps})
@@ -96,6 +100,7 @@ def test_the_answer_of_the_server_is_the_image(sides: TwoSides) -> None:
     assert sides.exports(binding).sentence() == "nothing changed: 1 unchanged"
 
 
+@on_sqlite
 def test_a_server_that_tells_nothing_is_read(sides: TwoSides, lamp: int) -> None:
     """Where the answer shows no fields, the record is read for its image."""
     sides.server.answers_records = False
@@ -109,6 +114,7 @@ def test_a_server_that_tells_nothing_is_read(sides: TwoSides, lamp: int) -> None
     assert sides.server.shown(there["id"])["title"] == "Desk lamp"
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     "error", [NetworkRetryableError("away"), RateLimitedError("slower"), InvalidDataError("odd")]
 )
@@ -126,6 +132,7 @@ def test_a_read_that_fails_after_a_create_makes_no_second_record(
     assert len(sides.server.all()) == 1
 
 
+@on_sqlite
 def test_a_field_that_only_goes_out_is_not_looked_at_there(sides: TwoSides) -> None:
     """A group that the export mapper alone covers follows our side."""
     record, binding = linked(sides)
@@ -140,6 +147,7 @@ def test_a_field_that_only_goes_out_is_not_looked_at_there(sides: TwoSides) -> N
 # --- failures with a known outcome -----------------------------------------------------
 
 
+@on_sqlite
 @pytest.mark.parametrize("error", [NetworkRetryableError("away"), RateLimitedError("slower")])
 def test_an_error_before_any_effect_drops_the_effect(sides: TwoSides, lamp: int, error: Exception) -> None:
     """Nothing was written, so nothing is looked for: the next try creates at once."""
@@ -233,6 +241,7 @@ def test_a_record_deleted_here_behind_our_back_has_its_deletion_due(sides: TwoSi
     assert sides.pending() == {"delete_record": 1}
 
 
+@on_sqlite
 @pytest.mark.parametrize(("state", "why"), [("tombstone", "deleted before"), ("frozen", "frozen")])
 def test_bindings_that_are_not_linked_are_left_alone(
     sides: TwoSides, lamp: int, state: str, why: str
@@ -247,6 +256,7 @@ def test_bindings_that_are_not_linked_are_left_alone(
 # --- creates of unknown outcome --------------------------------------------------------
 
 
+@on_sqlite
 @pytest.mark.parametrize("applied", [True, False])
 @pytest.mark.parametrize("safety", [CreateSafety.NATIVE_KEY, CreateSafety.PROBE])
 def test_a_lost_create_is_recovered(sides: TwoSides, lamp: int, safety: CreateSafety, applied: bool) -> None:
@@ -265,6 +275,7 @@ def test_a_lost_create_is_recovered(sides: TwoSides, lamp: int, safety: CreateSa
     assert sides.inbox() == []
 
 
+@on_sqlite
 @pytest.mark.parametrize("safety", [CreateSafety.NATIVE_KEY, CreateSafety.PROBE])
 def test_what_changed_here_after_a_lost_create_goes_out(
     sides: TwoSides, lamp: int, safety: CreateSafety
@@ -336,6 +347,7 @@ def test_a_lost_create_without_any_safety_asks_a_person(sides: TwoSides, lamp: i
     assert sides.server.count("create") == 1
 
 
+@on_sqlite
 def test_several_records_that_may_be_ours_ask_a_person(sides: TwoSides, lamp: int) -> None:
     """Someone copied the new record with our key: we do not guess."""
     sides.server.fail("create", LOST, applied=True)
@@ -371,6 +383,7 @@ def test_an_import_does_not_take_a_lost_create_for_new(sides: TwoSides, lamp: in
 # --- writes of unknown outcome ---------------------------------------------------------
 
 
+@on_sqlite
 @pytest.mark.parametrize("applied", [True, False])
 def test_a_lost_write_is_closed_by_reading_again(sides: TwoSides, applied: bool) -> None:
     """Applied or not, the next export ends with both sides equal and no conflict."""
@@ -417,6 +430,7 @@ def test_a_lost_write_does_not_come_back_as_a_change(sides: TwoSides) -> None:
     assert (sides.one()["name"], sides.server.shown("7")["title"], sides.inbox()) == ("Third", "Third", [])
 
 
+@on_sqlite
 def test_a_lost_write_that_they_wrote_over_is_a_conflict(sides: TwoSides) -> None:
     """Neither the value last seen nor ours: a person there changed it."""
     record, binding = linked(sides)
@@ -448,6 +462,7 @@ def test_a_conflict_stops_only_its_group(sides: TwoSides) -> None:
     assert (item["kind"], item["times"]) == ("conflict", 2)
 
 
+@on_sqlite
 def test_the_same_change_on_both_sides_is_agreement(sides: TwoSides) -> None:
     """Nothing is sent."""
     record, binding = linked(sides)
@@ -463,6 +478,7 @@ def test_the_same_change_on_both_sides_is_agreement(sides: TwoSides) -> None:
 # --- dependencies ----------------------------------------------------------------------
 
 
+@on_sqlite
 def test_dependencies_are_exported_first(sides: TwoSides) -> None:
     """A chain of parents and a kind, with one export."""
     kind = sides.create("unit.kind", name="Furniture")
@@ -479,6 +495,7 @@ def test_dependencies_are_exported_first(sides: TwoSides) -> None:
     assert there["Root"]["kind"] == sides.server.all("memory.kind")[0]["id"]
 
 
+@on_sqlite
 def test_a_circle_is_refused(sides: TwoSides) -> None:
     """Records that need each other are parked, and nothing is sent."""
     one = sides.create(name="One")
@@ -493,6 +510,7 @@ def test_a_circle_is_refused(sides: TwoSides) -> None:
     assert sides.server.all() == []
 
 
+@on_sqlite
 def test_a_parked_dependency_parks_who_needs_it(sides: TwoSides) -> None:
     """The child says what it lacks, and goes out once the parent is mended."""
     parent = sides.create(name=" ")
@@ -561,6 +579,7 @@ def test_a_lease_that_was_lost_sends_nothing(make_sides: Make) -> None:
     assert (sides.server.count("create"), sides.effects("open")) == (0, [])
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("step", "phase"),
     [
@@ -586,6 +605,7 @@ def test_a_step_that_writes_in_another_phase_is_told_so(make_sides: Make, step: 
     assert sides.server.all() == []
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("step", "phase"), [("_has_to_skip", "decide"), ("_after_export", "last transaction")]
 )
@@ -602,6 +622,7 @@ def test_a_step_that_calls_in_another_phase_is_told_so(make_sides: Make, step: s
         sides.exports(lamp)
 
 
+@on_sqlite
 def test_the_last_step_writes_in_the_transaction_that_ends_the_export(make_sides: Make) -> None:
     """`_after_export` may write our database."""
 
@@ -635,6 +656,7 @@ def test_a_failing_last_step_makes_no_second_record(make_sides: Make) -> None:
     assert (len(sides.server.all()), sides.effects("open")) == (1, [])
 
 
+@on_sqlite
 def test_a_parking_last_step_makes_no_second_record(make_sides: Make) -> None:
     """`_after_export` parks: what was made there stays known."""
     fails = [True]
@@ -658,6 +680,7 @@ def _draft(self: Any, *args: Any) -> Any:
     raise SkipRecord("a draft")
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("step", "does"),
     [("_has_to_skip", lambda self, item: "a draft"), ("_create_data", _draft), ("_create", _draft)],
@@ -673,6 +696,7 @@ def test_a_step_may_skip_a_record(make_sides: Make, step: str, does: Any) -> Non
     assert (sides.effects("open"), sides.inbox()) == ([], [])
 
 
+@on_sqlite
 def test_an_export_may_ask_for_an_import_too(make_sides: Make) -> None:
     """`_should_import` delays one."""
     sides = make_sides(exporter(_should_import=lambda self, item: True))
@@ -701,6 +725,7 @@ def test_our_change_is_exported_by_a_job(sides: TwoSides) -> None:
     assert [(t["title"], t["text"]) for t in sides.server.all()] == [("Lamp", "Soft")]
 
 
+@on_sqlite
 def test_a_change_may_be_kept_silent(sides: TwoSides) -> None:
     """Under the context key nothing is exported."""
     sides.set(export_domain={"unit.thing": []})
@@ -711,6 +736,7 @@ def test_a_change_may_be_kept_silent(sides: TwoSides) -> None:
     assert (sides.pending(), sides.bindings()) == ({}, [])
 
 
+@on_sqlite
 def test_a_disabled_backend_gets_nothing(sides: TwoSides) -> None:
     """No binding and no job is made for it."""
     sides.set(export_domain={"unit.thing": []}, active=False)

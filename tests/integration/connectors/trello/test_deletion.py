@@ -15,6 +15,7 @@ def linked(site: Installation) -> Installation:
     return site
 
 
+@on_sqlite
 @pytest.mark.parametrize(("policy", "left"), [("archive", [False]), ("delete", []), ("forget", [True])])
 @pytest.mark.parametrize("full", [False, True])
 def test_deleted_there(linked: Installation, policy: str, left: list[bool], full: bool) -> None:
@@ -76,6 +77,7 @@ def test_deleted_here_but_changed_there(linked: Installation) -> None:
     assert linked.card(task["name"])["desc"] == "Important"
 
 
+@on_sqlite
 def test_deleted_on_both_sides(linked: Installation) -> None:
     """Nothing is left to do, and nobody is asked."""
     linked.set(on_record_delete="delete", on_external_delete="delete")
