@@ -93,7 +93,10 @@ class ImportPage:
                     raise InvalidDataError(
                         f"a {model} that is no object came in a list, but a {type(payload).__name__}"
                     )
-                item.external_id = adapter.external_id_of(payload)
+                key = adapter.external_id_of(payload)
+                if "\0" in key or key.encode(errors="replace").decode() != key:
+                    raise InvalidDataError(f"a {model} came whose ID {key!r} no database can hold")
+                item.external_id = key
                 roots.setdefault(item.external_id, item)
             except ParkError as error:
                 self._parked.append((item, error))

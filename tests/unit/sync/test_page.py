@@ -370,6 +370,15 @@ def test_an_object_without_an_id_is_parked(sides: TwoSides) -> None:
     assert sides.item()["payload"]["theirs"] == {"title": "Nobody"}
 
 
+@pytest.mark.parametrize("key", ["half \ud800", "a NUL \x00"])
+def test_an_id_that_no_database_holds_is_parked(sides: TwoSides, key: str) -> None:
+    """It cannot even be looked for; the others come in."""
+    report = sides.lists({**sides.server.thing("1"), "id": key}, sides.server.thing("2"))
+
+    assert (report.done["created"], report.done["parked"]) == (1, 1)
+    assert sides.item()["summary"].endswith(f"whose ID {key!r} no database can hold")
+
+
 @on_sqlite
 def test_a_record_that_comes_twice_in_a_page_is_one(sides: TwoSides) -> None:
     """A listing that moved under the walk shows a record twice."""
