@@ -1,11 +1,19 @@
 """Fixtures for every test: real databases of both kinds."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from isthmus.testing.databases import KINDS, Databases, Kind
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave helper modules to those who import them: looking for doctests would import them twice."""
+    name = collection_path.name
+    helper = name.endswith(".py") and not name.startswith("test_") and name != "conftest.py"
+    return True if helper else None
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ from sqlalchemy.dialects import postgresql
 revision = {revision!r}
 down_revision = {previous!r}
 branch_labels = {(branch,) if previous is None else None!r}
-depends_on = {"isthmus_0001" if branch == "trello" and previous is None else None!r}
+depends_on = None
 
 
 def upgrade() -> None:

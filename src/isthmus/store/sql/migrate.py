@@ -10,19 +10,25 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Column, Connection, Engine, Integer, Table, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from isthmus.errors import SchemaError
+from isthmus.store.sql.base import SqlModel
 
 BRANCH: Final = "isthmus"
 CORE: Final = Path(__file__).parent / "migrations"
 VERSION_TABLE: Final = "isthmus_version"
-COMPATIBLE: Final = "isthmus_compatible"
-"""Table with the oldest program version that may use the schema, by branch."""
+GENERATION: Final = 1
+"""Schema generation of this program. A revision that drops or renames something raises it (and
+``compatible_from`` in the database), one that only adds does not."""
 
-PROGRAM_SCHEMA: Final = 1
-"""Counts schema generations this program knows; a database asking for a higher one is newer."""
+schema_table: Final = Table(
+    "isthmus_schema",
+    SqlModel.metadata,
+    Column("compatible_from", Integer, primary_key=True, autoincrement=False),
+)
+"""One row: the oldest generation of programs that may use this database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,18 @@ def state(engine: Engine, branches: Mapping[str, Path] | None = None) -> SchemaS
     for revision in current:
         if revision in known:
             applied |= {r.revision for r in script.iterate_revisions(revision, "base")}
+        else:
+            # Of a newer program: it has all that come before it in its branch.
+            applied |= {r for r in known if _is_before(r, revision)}
         applied.add(revision)
     return SchemaState(frozenset(applied), frozenset(script.get_heads()))
+
+
+def _is_before(revision: str, other: str) -> bool:
+    """Tell whether a revision comes before another of its branch: ``isthmus_0001``, ``isthmus_0002``."""
+    branch, _, number = revision.rpartition("_")
+    same, _, later = other.rpartition("_")
+    return branch == same and number.isdecimal() and later.isdecimal() and int(number) < int(later)
 
 
 def upgrade(engine: Engine, branches: Mapping[str, Path] | None = None) -> list[str]:
@@ -102,27 +118,33 @@ def upgrade(engine: Engine, branches: Mapping[str, Path] | None = None) -> list[
         The revisions that were applied, in order.
 
     Raises:
-        SchemaError: When the database is newer than this program, or has revisions of a
-            plugin that is not enabled here.
+        SchemaError: When the database is newer than this program.
     """  # noqa: DOC502 - raised by what is called
     script = _script(branches or {})
+    known = {r.revision for r in script.walk_revisions()}
     applied: list[str] = []
 
-    def steps(revision: Any, _context: Any) -> Any:
-        return script._upgrade_revs("heads", revision)
+    def steps_to(target: str) -> Any:
+        def steps(current: tuple[str, ...], _context: Any) -> Any:
+            # What a plugin that is not enabled has applied is left alone.
+            return script._upgrade_revs(target, tuple(r for r in current if r in known))  # type: ignore[arg-type]  # takes several
+
+        return steps
 
     with _begun(engine) as connection:
         _lock(connection)
         _refuse_newer(connection)
-        _refuse_unknown(connection, script)
-        with EnvironmentContext(Config(), script, fn=steps) as environment:
-            environment.configure(
-                connection=connection,
-                version_table=VERSION_TABLE,
-                on_version_apply=lambda **told: applied.extend(told["step"].up_revision_ids),
-                render_as_batch=connection.dialect.name == "sqlite",
-            )
-            environment.run_migrations()
+        _refuse_ahead(connection, known)
+        # The core comes first: the tables of all others refer to it.
+        for target in (f"{BRANCH}@head", "heads"):
+            with EnvironmentContext(Config(), script, fn=steps_to(target)) as environment:
+                environment.configure(
+                    connection=connection,
+                    version_table=VERSION_TABLE,
+                    on_version_apply=lambda **told: applied.extend(told["step"].up_revision_ids),
+                    render_as_batch=connection.dialect.name == "sqlite",
+                )
+                environment.run_migrations()
     return applied
 
 
@@ -132,25 +154,24 @@ def _lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(742001)"))
 
 
-def _refuse_unknown(connection: Connection, script: ScriptDirectory) -> None:
+def _refuse_ahead(connection: Connection, known: set[str]) -> None:
     heads = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).get_current_heads()
-    known = {r.revision for r in script.walk_revisions()}
-    unknown = sorted(h for h in heads if h not in known)
-    if unknown:
+    ahead = sorted(h for h in heads if any(_is_before(r, h) for r in known) and h not in known)
+    if ahead:
         raise SchemaError(
-            f"the database has revision {', '.join(unknown)}, which this program does not know: enable the "
-            f"plugin it belongs to, or install a newer isthmus"
+            f"the database has revision {', '.join(ahead)} of a newer program: this one can use it, but not "
+            f"upgrade it; install a newer isthmus for that"
         )
 
 
 def _refuse_newer(connection: Connection) -> None:
-    if not connection.dialect.has_table(connection, COMPATIBLE):
+    if not connection.dialect.has_table(connection, schema_table.name):
         return
-    needed = connection.scalar(text(f"SELECT max(schema) FROM {COMPATIBLE}"))  # noqa: S608 - a constant
-    if needed is not None and needed > PROGRAM_SCHEMA:
+    needed = connection.scalar(select(func.max(schema_table.c.compatible_from)))
+    if needed is not None and needed > GENERATION:
         raise SchemaError(
-            f"the database needs a program of schema generation {needed}, this one is {PROGRAM_SCHEMA}: "
-            f"install a newer isthmus"
+            f"the database is newer than this program: it needs schema generation {needed}, this program "
+            f"has {GENERATION}; install a newer isthmus"
         )
 
 
@@ -167,7 +188,4 @@ def check(engine: Engine, branches: Mapping[str, Path] | None = None) -> None:
     if not found.current:
         raise SchemaError("the database is empty: run `isthmus db upgrade` (or `isthmus init`)")
     if not found.up_to_date:
-        # A newer program's revision stands where ours would: "upgrade" would be the wrong advice.
-        with _begun(engine) as connection:
-            _refuse_unknown(connection, _script(branches or {}))
         raise SchemaError("the database is older than this program: run `isthmus db upgrade`")

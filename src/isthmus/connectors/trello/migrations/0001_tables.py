@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 revision = "trello_0001"
 down_revision = None
 branch_labels = ("trello",)
-depends_on = "isthmus_0001"
+depends_on = None
 
 
 def upgrade() -> None:
