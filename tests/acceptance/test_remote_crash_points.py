@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,8 @@ def _play(databases: Databases, folder: Path, safety: str, tell: Tell, most: int
     asked = 0
     for number in numbers:
         with _setting(databases, folder, prepare, safety) as broken:
-            with pytest.raises(Crashed):
+            # A run may end before its point: see test_crash_points.
+            with suppress(Crashed):
                 broken.play(0, crash_at=number)
             broken.trello.wait_idle()
             broken.server.wait_idle()
