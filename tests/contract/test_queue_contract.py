@@ -740,17 +740,20 @@ class TestRescue:
         with databases.fresh("postgresql", queue_tables) as url, two_hubs(program, url) as (slow, quick):
             with slow.env() as env:
                 ref = env[program.NAME].with_delay().add("a", during="sleep")
-            awake = threading.Event()
-            program.DURING["sleep"] = lambda _: awake.wait(20)
+            awake, entered = threading.Event(), Probe[int]("job under way")
+
+            def sleep(_: Any) -> None:
+                entered(ref.id)
+                awake.wait(20)
+
+            program.DURING["sleep"] = sleep
             watcher = Watcher()
             thread = threading.Thread(target=slow.queue.run_one, args=[watcher])
             thread.start()
-            pause = threading.Event()
-            while slow.queue.show(ref.id).state != State.STARTED:
-                pause.wait(0.01)
+            entered.wait()
             program.DURING["sleep"] = lambda _: None
-            while not quick.queue.run_one():
-                pause.wait(0.05)
+            pause = threading.Event()
+            taken = any(pause.wait(0.05) or quick.queue.run_one() for _ in range(200))
 
             awake.set()
             thread.join()
@@ -758,6 +761,7 @@ class TestRescue:
             with quick.env() as env:
                 rows = env[program.NAME].search_count()
             job = quick.queue.show(ref.id)
+        assert taken
         assert rows == 1
         assert (job.state, job.attempt) == (State.DONE, 2)
         assert [o.state for o in watcher.outcomes] == [None]
