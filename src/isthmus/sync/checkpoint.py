@@ -18,6 +18,7 @@ def add_checkpoint(
     summary: str,
     record_id: str | None = None,
     external_id: str | None = None,
+    scope: str = "",
     topic: str = "",
     detail: dict[str, Any] | None = None,
     payload: Any = None,
@@ -32,6 +33,7 @@ def add_checkpoint(
         summary: One sentence for people, without payload.
         record_id: Key of our record, as text.
         external_id: Their key.
+        scope: Scope of the binding.
         topic: What it is about within the record.
         detail: Facts without personal values.
         payload: The values concerned; stored encrypted.
@@ -40,11 +42,11 @@ def add_checkpoint(
         The item.
     """
     session, now = env.session, env.now()
-    found = find_open(env, kind, backend_id, model, record_id, external_id, topic)
+    found = find_open(env, kind, backend_id, model, record_id, external_id, scope, topic)
     if found is None:
         found = Checkpoint(
             kind=kind.value, backend_id=backend_id, model=model, record_id=record_id, external_id=external_id,
-            topic=topic, created_at=now, times=0, state=CheckpointState.OPEN.value,
+            scope=scope, topic=topic, created_at=now, times=0, state=CheckpointState.OPEN.value,
         )  # fmt: skip
         session.add(found)
     found.summary, found.detail, found.renewed_at, found.run_id = summary, detail, now, env.run_id
@@ -62,6 +64,7 @@ def find_open(
     model: str,
     record_id: str | None,
     external_id: str | None,
+    scope: str = "",
     topic: str = "",
 ) -> Checkpoint | None:
     """Find the open item about a thing."""
@@ -75,6 +78,7 @@ def find_open(
             Checkpoint.external_id.is_(None)
             if external_id is None
             else Checkpoint.external_id == external_id,
+            Checkpoint.scope == scope,
             Checkpoint.topic == topic,
         )
     ).one_or_none()
@@ -115,6 +119,7 @@ def close_open(
     *,
     external_ids: Sequence[str | None] | None = None,
     record_ids: Sequence[str] | None = None,
+    scope: str | None = None,
     kinds: tuple[CheckpointKind, ...],
     resolution: str,
     but_topic: str | None = None,
@@ -127,6 +132,7 @@ def close_open(
         model: The binding model.
         external_ids: Only those about these records there; None among them takes items that name none.
         record_ids: Only those about these records of ours.
+        scope: Only those of bindings in this scope.
         kinds: Only those of these kinds.
         resolution: What to say about it.
         but_topic: Those of this topic stay.
@@ -148,6 +154,8 @@ def close_open(
         )
     if record_ids is not None:
         statement = statement.where(Checkpoint.record_id.in_(record_ids))
+    if scope is not None:
+        statement = statement.where(Checkpoint.scope == scope)
     if but_topic is not None:
         statement = statement.where(Checkpoint.topic != but_topic)
     found = env.session.scalars(statement).all()

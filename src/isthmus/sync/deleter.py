@@ -164,6 +164,7 @@ class Deleter(Synchronizer):
             model=self.model.name,
             record_id=row.record_id,
             external_id=row.external_id,
+            scope=row.scope,
             summary=f"{self.model.name} {row.external_id}: {reason}: --ours deletes it there too, --theirs "
             f"imports it again as a new record",
             detail={"deleted": "ours"},

@@ -28,7 +28,8 @@ _FITS: Final[Mapping[CheckpointKind, tuple[Choice, ...]]] = {
 """Which choices an item of each kind has."""
 
 _COLUMNS: Final = (
-    "id", "kind", "state", "backend_id", "model", "record_id", "external_id", "topic", "summary", "detail",
+    "id", "kind", "state", "backend_id", "model", "record_id", "external_id", "scope", "topic",
+    "summary", "detail",
     "times", "created_at", "renewed_at", "resolved_at", "resolution", "run_id",
 )  # fmt: skip
 
@@ -122,6 +123,7 @@ class _Resolution:
         self._model: str = checkpoint.model
         self._binder = WorkContext(self._model, collection=self._backend).component(usage="binder")
         self._external_id, self._record_id = checkpoint.external_id, checkpoint.record_id
+        self._scope: str = checkpoint.scope
         self._payload: Mapping[str, Any] = open_payload(env, checkpoint) or {}
         self._claims = Claims(env, self._backend)
 
@@ -174,7 +176,7 @@ class _Resolution:
             if found is not None:
                 return found
         rows = table.by_record(self._env.session, [self._record_id] if self._record_id is not None else [])
-        return rows[0] if rows else None
+        return next((r for r in rows if r.scope == self._scope), None)
 
     def _discarded(self, choice: Choice) -> Any:
         return self._payload.get({"ours": "theirs", "theirs": "ours"}.get(choice, ""))

@@ -164,6 +164,8 @@ class Checkpoint(SqlModel):
     """Key of our record, if there is one."""
     external_id: Mapped[str | None]
     """Their key, if there is one."""
+    scope: Mapped[str] = mapped_column(default="")
+    """Scope of the binding: before its first export nothing else tells it from its siblings."""
     topic: Mapped[str]
     """What it is about within the record: a field group, an effect's key, or empty."""
     summary: Mapped[str]
@@ -193,6 +195,7 @@ class Checkpoint(SqlModel):
             "kind",
             text("coalesce(record_id, '')"),
             text("coalesce(external_id, '')"),
+            "scope",
             "topic",
             unique=True,
             postgresql_where=text("state = 'open'"),

@@ -440,7 +440,7 @@ class ExportRun:
         """Close items that this export has settled; what could not be imported is settled by an import."""
         return close_open(
             self._env, self._backend_id, self._model, record_ids=[str(row.record_id)],
-            external_ids=None if row.external_id is None else [None, row.external_id],
+            external_ids=None if row.external_id is None else [None, row.external_id], scope=row.scope,
             resolution="settled by a later run", but_topic="import",
             kinds=(CheckpointKind.DEAD_LETTER, CheckpointKind.CONFLICT, CheckpointKind.EFFECT),
         )  # fmt: skip

@@ -152,6 +152,7 @@ def upgrade() -> None:
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("record_id", sa.String(), nullable=True),
         sa.Column("external_id", sa.String(), nullable=True),
+        sa.Column("scope", sa.String(), nullable=False),
         sa.Column("topic", sa.String(), nullable=False),
         sa.Column("summary", sa.String(), nullable=False),
         sa.Column(
@@ -183,6 +184,7 @@ def upgrade() -> None:
             "kind",
             sa.text("coalesce(record_id, '')"),
             sa.text("coalesce(external_id, '')"),
+            "scope",
             "topic",
         ],
         unique=True,
