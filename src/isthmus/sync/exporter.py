@@ -81,20 +81,6 @@ class RecordExporter(Exporter):
         """Map what depends on our changed *fields*."""
         return map_record.values(fields=fields, scope=item.scope, external_id=item.external_id)
 
-    def _validate_create_data(self, data: Mapping[str, Any]) -> None:
-        """Refuse values for a new record.
-
-        Raises:
-            InvalidDataError: To park the record.
-        """
-
-    def _validate_update_data(self, data: Mapping[str, Any]) -> None:
-        """Refuse values for an existing record.
-
-        Raises:
-            InvalidDataError: To park the record.
-        """
-
     # -- write -------------------------------------------------------------------------
 
     def _create(self, operation: Operation) -> Any:

@@ -89,20 +89,6 @@ class RecordImporter(Importer):
         """Map what depends on the changed source *fields*."""
         return map_record.values(fields=fields, external_id=item.external_id, existing=item.record)
 
-    def _validate_create_data(self, data: Mapping[str, Any]) -> None:
-        """Refuse values for a new record.
-
-        Raises:
-            InvalidDataError: To park the record.
-        """
-
-    def _validate_update_data(self, data: Mapping[str, Any]) -> None:
-        """Refuse values for an existing record.
-
-        Raises:
-            InvalidDataError: To park the record.
-        """
-
     # -- write -------------------------------------------------------------------------
 
     def _before_import(self, operation: Operation) -> None:

@@ -1,6 +1,6 @@
 """What importers, exporters and deleters have in common."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Final
@@ -89,6 +89,22 @@ class Synchronizer(ConnectorComponent):
     def backend_adapter(self) -> Any:
         """The adapter."""
         return self.component(usage=self._base_backend_adapter_usage)
+
+    # -- steps of decide that both directions have --------------------------------------
+
+    def _validate_create_data(self, data: Mapping[str, Any]) -> None:
+        """Refuse values for a new record.
+
+        Raises:
+            InvalidDataError: To park the record.
+        """
+
+    def _validate_update_data(self, data: Mapping[str, Any]) -> None:
+        """Refuse values for an existing record.
+
+        Raises:
+            InvalidDataError: To park the record.
+        """
 
     # -- what both directions need to know of the mapping ---------------------------------
 
