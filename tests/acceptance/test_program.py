@@ -40,6 +40,11 @@ class Result:
         return found
 
 
+def _heed_ctrl_c() -> None:
+    """Let Ctrl-C end the child although the one who runs the tests in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Folder:
     """A folder in which the program is run."""
 
@@ -81,6 +86,7 @@ class Folder:
                 stderr=err,
                 stdin=subprocess.DEVNULL,
                 encoding="utf-8",
+                preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - it takes no lock
             )
         try:
             yield process

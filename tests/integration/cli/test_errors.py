@@ -204,7 +204,7 @@ def test_a_database_that_does_not_fit_is_told(ready: Folder, tmp_path: Path) -> 
     away = ready.run("status", ISTHMUS_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
     found = []
     for change in ("DELETE FROM isthmus_version WHERE version_num LIKE 'trello%'",
-                   "INSERT INTO isthmus_version VALUES ('trello_9999')"):  # fmt: skip
+                   "UPDATE isthmus_schema SET compatible_from = 2"):  # fmt: skip
         with closing(sqlite3.connect(ready.path / "isthmus.db")) as connection, connection:
             connection.execute(change)
         found.append(ready.run("status"))
@@ -215,7 +215,8 @@ def test_a_database_that_does_not_fit_is_told(ready: Folder, tmp_path: Path) -> 
     assert "the database is empty: run `isthmus db upgrade`" in empty.err
     assert "the database cannot be opened: file is not a database" in junk.err
     assert "the database is older than this program: run `isthmus db upgrade`" in older.err
-    assert "revision trello_9999, which this program does not know" in newer.err
+    assert "the database is newer than this program" in newer.err
+    assert "install a newer isthmus" in newer.err
     assert newer.err == upgrade.err
     assert "busy or away" in away.err
     assert "look at the setting database_url" in away.err
