@@ -8,6 +8,7 @@ from isthmus.binding import BindingRow, BindingState, forget_bindings
 from isthmus.env import Env
 from isthmus.sync.checkpoint import close, open_about
 from isthmus.sync.effect import EffectLog, Intent
+from isthmus.sync.found import found_lines
 from isthmus.sync.item import Item, Operation
 from isthmus.sync.journal import Entry, changes_of, write
 from isthmus.sync.merge import advance
@@ -54,7 +55,14 @@ class Ending:
             inserted: list[BindingRow] = []
             updated: list[BindingRow] = []
             entries: list[Entry] = []
+            store = self._env[importer.record_model].store.name
             for operation in batch:
+                item = operation.item
+                found = item.binding or BindingRow()
+                entries += found_lines(
+                    item, found.seen_internal, item.ours or {},
+                    target=store, direction="import", record_id=found.record_id,
+                )  # fmt: skip
                 row = self._bind(importer, operation, after.get(operation.record_id))
                 if row.id is None:
                     inserted.append(row)
@@ -154,9 +162,9 @@ def is_plain(importer: Any, step: str) -> bool:
 
 def _entry(operation: Operation, row: BindingRow) -> Entry | None:
     item = operation.item
-    if operation.kind in {"keep", "ask"} and not operation.conflicts and item.adopted is None:
+    if operation.kind in {"keep", "ask"} and not operation.conflicts:
         return None
-    name = "adopt" if item.adopted else "conflict" if operation.kind == "keep" else operation.kind
+    name = "conflict" if operation.kind == "keep" else operation.kind
     changes = changes_of(None if operation.kind == "create" else item.ours, operation.values)
     return Entry(
         model=item.model,

@@ -11,7 +11,13 @@ from isthmus.sync.journal import Entry, changes_of
 
 
 def found_lines(
-    item: Item, seen: Image | None, now: Mapping[str, Any], *, direction: str, record_id: str | None
+    item: Item,
+    seen: Image | None,
+    now: Mapping[str, Any],
+    *,
+    target: str,
+    direction: str,
+    record_id: str | None,
 ) -> list[Entry]:
     """Tell the journal what was found on the side that was written.
 
@@ -19,6 +25,7 @@ def found_lines(
         item: The record, with its open effects on that side.
         seen: That side's image as it was before the effects.
         now: That side's record as it was read.
+        target: That side: effects on the other one are not told of here.
         direction: ``import`` or ``export``.
         record_id: Key of our record.
 
@@ -26,7 +33,7 @@ def found_lines(
         One line for a create that was adopted, one for each write that is seen to be done.
     """
     lines = []
-    for intent in item.pending:
+    for intent in (i for i in item.pending if i.target == target):
         if intent is item.adopted:
             kind, changes = "adopt", changes_of(None, intent.written or {})
         elif intent.kind == "write" and _took_effect(intent, seen or {}, now):

@@ -385,8 +385,9 @@ class ExportRun:
                 return
         row.external_id = item.external_id
         found = found_lines(
-            item, row.seen_external, item.payload or {}, direction="export", record_id=row.record_id
-        )
+            item, row.seen_external, item.payload or {},
+            target=EXTERNAL, direction="export", record_id=row.record_id,
+        )  # fmt: skip
         after = operation.answer if operation.answer is not None else item.payload or {}
         seen = advance(row.seen_external, scheme.their_image(after), operation.done_external)
         seen |= operation.merged_sets
