@@ -19,7 +19,7 @@ import pytest
 
 from isthmus.hub import Hub
 from isthmus.settings import Settings
-from isthmus.simulators.trello import TrelloSimulator
+from isthmus.simulators.trello import FaultPlan, TrelloSimulator
 
 PROGRAM = Path(sys.executable).with_name("isthmus")
 HEAVY = ("sqlalchemy", "alembic", "httpx2", "cryptography")
@@ -345,9 +345,10 @@ def test_watch_goes_on_until_ctrl_c(synced: Folder, trello: TrelloSimulator) -> 
 
     with synced.running("sync", "trello", "--watch", "--every", "0.2", "--json") as process:
         until(lambda: len(documents()) >= 2, "two runs are done")
-        trello.stop()
+        # Not stopped: another test's server could be given its port meanwhile.
+        trello.faults.plan(FaultPlan(rate=1, kinds=("server_error",)))
         until(lambda: "tried again in 0.2 s" in synced.read("err"), "the outage is told")
-        trello.start()
+        trello.faults.plan(None)
         trello.state.update_card(trello.state.cards()[0], name="After the outage")
         until(lambda: any(d["changed"] for d in documents()), "the change is found")
         process.send_signal(signal.SIGINT)
