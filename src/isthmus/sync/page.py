@@ -78,11 +78,7 @@ class ImportPage:
             raise
 
     def run_payloads(self, payloads: Sequence[Mapping[str, Any]], *, read_at: Any) -> Report:
-        """Import records that a listing has read; what is no record is parked.
-
-        Raises:
-            InvalidDataError: Never to the caller; see above.
-        """
+        """Import records that a listing has read; what is no record is parked."""  # noqa: DOC501 - caught here
         model = str(self._work.model_name)
         adapter = self._importer(model).backend_adapter
         roots: dict[str, Item] = {}

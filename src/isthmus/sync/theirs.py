@@ -351,11 +351,9 @@ class ExportRun:
         exporter, item = self._exporter, operation.item
         if operation.kind == "create":
             answer = exporter._create(operation)
+            item.external_id = self._made(answer)
             if not isinstance(answer, Mapping):
-                item.external_id = external_key(answer)
                 answer = None
-            else:
-                item.external_id = exporter.backend_adapter.external_id_of(answer)
         else:
             answer = exporter._update(operation)
         if answer is None or any(f not in answer for f in operation.done_external):
@@ -366,6 +364,20 @@ class ExportRun:
             with suppress(ParkError, NetworkRetryableError, RateLimitedError):
                 answer = exporter.backend_adapter.read(item.external_id)
         return answer
+
+    def _made(self, answer: Any) -> str:
+        """Tell the ID of what a create has made.
+
+        Raises:
+            UnknownOutcomeError: When the answer does not tell it: what was made must be looked for.
+        """
+        key = None
+        with suppress(InvalidDataError):
+            named = isinstance(answer, Mapping)
+            key = self._exporter.backend_adapter.external_id_of(answer) if named else external_key(answer)
+        if key is None:
+            raise UnknownOutcomeError(f"the answer to the create of a {self._model} tells no ID")
+        return key
 
     # -- last transaction --------------------------------------------------------------
 

@@ -311,6 +311,23 @@ def test_what_changed_there_after_a_lost_create_stays(sides: TwoSides, lamp: int
     assert sides.server.shown(there["id"])["title"] == sides.one()["name"] == "Edited there"
 
 
+@pytest.mark.parametrize("answer", ["", None, {"title": "Lamp"}])
+def test_an_answer_that_tells_no_id_makes_no_second_record(sides: TwoSides, lamp: int, answer: Any) -> None:
+    """Something was made there, whatever the answer lacks: it is found and not made again."""
+    create = sides.server.create
+    sides.server.create = lambda *args: (create(*args), answer)[1]  # type: ignore[method-assign]
+    with pytest.raises(UnknownOutcomeError):
+        sides.exports(lamp)
+    sides.server.create = create  # type: ignore[method-assign]
+    sides.clock.advance(QUIET)
+
+    sides.exports(lamp)
+
+    (there,) = sides.server.all()
+    assert sides.bindings()[0]["external_id"] == there["id"]
+    assert {e["state"] for e in sides.effects()} == {"done"}
+
+
 def test_a_lost_create_is_not_looked_for_before_the_quiet_time(sides: TwoSides, lamp: int) -> None:
     """It may still take effect: the export comes back later, at no cost."""
     sides.server.fail("create", LOST)
