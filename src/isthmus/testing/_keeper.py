@@ -15,18 +15,22 @@ from pathlib import Path
 
 from isthmus.testing._postgres import lock
 
+_PLACE = "-c listen_addresses='' -c unix_socket_permissions=0700 -p 5432"
 # Nothing in this server is worth a disk access: it dies with the test run.
-_OPTIONS = (
-    "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c synchronous_commit=off"
-    " -c max_connections=200 -c unix_socket_permissions=0700 -p 5432"
-)
+_HASTE = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_connections=200"
 
 
 class Server:
-    """A PostgreSQL cluster in the folder ``server`` of *directory*."""
+    """A PostgreSQL cluster in the folder ``server`` of *directory*.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        directory: Where it lives.
+        durable: True leaves PostgreSQL's own settings as they are, for whoever measures.
+    """
+
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
         self.directory = directory
+        self.options = _PLACE if durable else f"{_PLACE} {_HASTE}"
         self.home = directory / "server"
         self.home.mkdir(mode=0o700)
         self.account: pwd.struct_passwd | None = None
@@ -43,7 +47,9 @@ class Server:
             "initdb", "--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8",
             "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--pgdata=data",
         )  # fmt: skip
-        self._run("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", f"{_OPTIONS} -k '{self.home}'")
+        self._run(
+            "pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", f"{self.options} -k '{self.home}'"
+        )
 
     def stop(self) -> None:
         """Stop the server; what is still connected is cut off."""
@@ -89,11 +95,11 @@ class Server:
         )
 
 
-def keep(directory: Path, ready: Callable[[], object]) -> None:
+def keep(directory: Path, ready: Callable[[], object], *, durable: bool = False) -> None:
     """Run a server in *directory* until the owner's lock comes free, then remove the folder."""
     with (directory / "keeper").open("w") as mine, (directory / "owner").open("w") as owner:
         lock(mine, wait=False)
-        server = Server(directory)
+        server = Server(directory, durable=durable)
         server.start()
         (directory / "ready").touch()
         ready()
@@ -102,7 +108,7 @@ def keep(directory: Path, ready: Callable[[], object]) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def main(directory: Path) -> int:
+def main(directory: Path, *, durable: bool = False) -> int:
     """Keep a server in the background; return 0 as soon as it answers, 1 if it never will."""
     reader, writer = os.pipe()
     if os.fork():
@@ -110,9 +116,9 @@ def main(directory: Path) -> int:
         return 0 if os.read(reader, 1) else 1
     os.close(reader)
     os.setsid()  # a Ctrl-C in the terminal is for pytest; the owner's end is our signal
-    keep(directory, ready=lambda: os.write(writer, b"1"))
+    keep(directory, ready=lambda: os.write(writer, b"1"), durable=durable)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), durable="durable" in sys.argv[2:]))

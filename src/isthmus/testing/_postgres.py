@@ -48,16 +48,18 @@ class EmbeddedPostgres:
 
     Args:
         directory: The folder that the run's owner has opened.
+        durable: True starts it with PostgreSQL's own settings, which make a commit safe, and slow.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
         self.directory = directory
+        self.durable = durable
         self._owned: IO[str] | None = None
 
     @classmethod
-    def open(cls) -> Self:
+    def open(cls, *, durable: bool = False) -> Self:
         """Open a new folder as its owner. The server starts with the first `url`."""
-        run = cls(Path(tempfile.mkdtemp(prefix="isthmus-", dir=_base())))
+        run = cls(Path(tempfile.mkdtemp(prefix="isthmus-", dir=_base())), durable=durable)
         run._owned = (run.directory / "owner").open("w")
         lock(run._owned)
         return run
@@ -82,7 +84,10 @@ class EmbeddedPostgres:
         log = self.directory / "keeper.log"
         with log.open("w") as output:
             started = subprocess.run(
-                [sys.executable, "-m", "isthmus.testing._keeper", str(self.directory)],
+                [
+                    *(sys.executable, "-m", "isthmus.testing._keeper", str(self.directory)),
+                    *(["durable"] if self.durable else []),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -98,3 +98,17 @@ def test_a_temporary_folder_that_is_too_deep_is_not_taken(
     run.close()
 
     assert len(os.fsencode(run.directory)) < 60
+
+
+def test_a_durable_server_has_the_settings_that_postgresql_has_by_itself() -> None:
+    """
+    Whoever measures gets a server that writes to the disk what it has promised.
+    """
+    run = EmbeddedPostgres.open(durable=True)
+    url = run.url().replace("+psycopg", "")
+    with psycopg.connect(url) as connection:
+        settings = "fsync", "full_page_writes", "synchronous_commit"
+        found = {name: connection.execute(f"SHOW {name}").fetchone() for name in settings}
+    run.close()
+
+    assert found == dict.fromkeys(settings, ("on",))
