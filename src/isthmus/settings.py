@@ -30,9 +30,11 @@ class JobSettings(BaseModel):
     no_delay: bool = False
     """Run delayed methods at once instead of storing them (tests, scripts)."""
     threads: int = Field(default=4, ge=1)
-    """Threads of one ``isthmus worker``."""
+    """Threads of each process of ``isthmus worker``."""
     lease_s: float = Field(default=60, gt=0)
     """Seconds after which a job of a worker that gives no sign may be claimed again."""
+    grace_s: float = Field(default=30, ge=0)
+    """Seconds that running jobs may go on after a worker was told to stop; then they are handed back."""
 
 
 class Settings(BaseSettings):
