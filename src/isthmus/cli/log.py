@@ -2,23 +2,24 @@
 
 import logging
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
 RUN: Final = "isthmus_run_id"
 """Key of the run on every line; a job's lines carry the run that delayed it."""
 
 
-def start_log(levels: Iterable[str], run_id: str) -> None:
+def start_log(levels: Iterable[str], run_id: str, **keys: Any) -> None:
     """Log to standard error, from the lowest of some levels on.
 
     Args:
         levels: Names; one that is none counts as WARNING.
         run_id: The run of this process.
+        **keys: What else stands on each line.
     """
     numbers = [logging.getLevelNamesMapping().get(level.upper(), logging.WARNING) for level in levels]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(run_id))
+    handler.setFormatter(_Formatter({RUN: run_id, **keys}))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -44,9 +45,9 @@ def unbind() -> None:
 class _Formatter(logging.Formatter):
     """Formats by structlog, which is imported with the first line: most commands log none."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, keys: Mapping[str, Any]) -> None:
         super().__init__()
-        self._run_id = run_id
+        self._keys = keys
         self._inner: logging.Formatter | None = None
 
     def format(self, record: logging.LogRecord) -> str:
@@ -73,7 +74,7 @@ class _Formatter(logging.Formatter):
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.ExtraAdder(),
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                self._add_run,
+                self._add_keys,
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -82,8 +83,9 @@ class _Formatter(logging.Formatter):
             ],
         )
 
-    def _add_run(
+    def _add_keys(
         self, _logger: Any, _method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
-        event.setdefault(RUN, self._run_id)
+        for key, value in self._keys.items():
+            event.setdefault(key, value)
         return event

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
 
 import typer
@@ -69,6 +69,7 @@ class Session:
         run_id: Names the run in the log, in the jobs it delays and in the journal.
         out: Where results go.
         log_level: Threshold of the log when the settings say nothing.
+        log_keys: What stands on each line of the log beside the run.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -76,6 +77,7 @@ class Session:
         self.run_id = uuid4().hex[:12]
         self.out = Output(as_json=shared.as_json)
         self.log_level = "ERROR"
+        self.log_keys: dict[str, Any] = {}
         self._open = ExitStack()
         self._logs_from: str | None = None
 
@@ -122,7 +124,7 @@ class Session:
     def start_log(self, level: str) -> None:
         """Log to standard error from now on, from a level on, or from the one that -v asks for."""
         self._logs_from = level
-        start_log((level, _LEVELS[min(self.shared.verbose, len(_LEVELS) - 1)]), self.run_id)
+        start_log((level, _LEVELS[min(self.shared.verbose, len(_LEVELS) - 1)]), self.run_id, **self.log_keys)
 
     @cached_property
     def raw_hub(self) -> "Hub":
@@ -173,9 +175,19 @@ class Session:
     def _fail(self, error: Exception, message: str, code: int) -> int:
         if self.shared.debug:
             traceback.print_exception(error, file=sys.stderr)
+        return self.fail(type(error).__name__, message, code)
+
+    def fail(self, kind: str, message: str, code: int) -> int:
+        """Say why the command failed.
+
+        Args:
+            kind: The error's class.
+            message: One sentence.
+            code: The exit code, which it gives back.
+        """
         self.out.error(message)
         self.out.document({
-            "error": {"type": type(error).__name__, "message": message, "exit_code": code},
+            "error": {"type": kind, "message": message, "exit_code": code},
             "run": self.run_id,
         })
         return code
