@@ -1,12 +1,21 @@
 """Settings: read once from ``isthmus.toml`` and the environment, validated, then frozen."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -20,6 +29,109 @@ from pydantic_settings import (
 from isthmus.errors import SettingsError, near
 
 FILE_NAME = "isthmus.toml"
+CHANNEL_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+"""How a lane is named."""
+LARGEST_CAPACITY: Final = 10_000
+"""More would be no bound but a list to search."""
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_LONGEST_S: Final = 100 * 365 * 86_400.0
+
+
+def seconds(value: Any) -> float:
+    """Read a length of time.
+
+    Args:
+        value: Seconds, or text with a unit: ``500ms``, ``1s``, ``15m``, ``2h``, ``30d``.
+
+    Raises:
+        ValueError: When it is neither, or negative.
+
+    >>> seconds("1.5m"), seconds(2)
+    (90.0, 2.0)
+    """
+    text = str(value).strip()
+    found = None if isinstance(value, bool) else re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", text)
+    length = float(found[1]) * _UNITS[found[2] or "s"] if found else -1.0
+    if not 0 <= length <= _LONGEST_S:
+        raise ValueError(f"a length of time is seconds, or like 500ms, 1s, 15m, 2h, 30d; not {value!r}")
+    return length
+
+
+def capacity(value: Any) -> Any:
+    """Read the capacity of a lane.
+
+    Args:
+        value: A number from 1 on, or ``unlimited``.
+
+    Raises:
+        ValueError: When it is neither; says what to write instead of 0.
+
+    >>> capacity("2"), capacity("unlimited")
+    (2, 'unlimited')
+    """
+    if value is None or value == "unlimited":
+        return value
+    text = "" if isinstance(value, bool) else str(value)
+    if not re.fullmatch(r"\d{1,9}", text) or int(text) > LARGEST_CAPACITY:
+        raise ValueError(f"a capacity is a number from 1 to {LARGEST_CAPACITY}, or unlimited; not {value!r}")
+    if int(text) == 0:
+        raise ValueError("capacity 0 could mean two things: say paused to stop a lane, or unlimited")
+    return int(text)
+
+
+Seconds = Annotated[float, BeforeValidator(seconds)]
+Capacity = Annotated[int | Literal["unlimited"] | None, BeforeValidator(capacity)]
+
+
+class ChannelSettings(BaseModel):
+    """What the settings say of one lane; None says nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    capacity: Capacity = None
+    """How many of its jobs, and of those in lanes below it, run at the same time anywhere."""
+    paused: bool | None = None
+    """True: none of them is begun."""
+    sequential: bool | None = None
+    """True: one after the other in order, and none past a failed one."""
+    throttle: Seconds | None = None
+    """Time at least between two beginnings."""
+    keep_done: Seconds | None = None
+    """Time after which its ended jobs are removed."""
+    default_capacity: Capacity = None
+    """Capacity of each lane directly below it that sets none itself."""
+    default_sequential: bool | None = None
+    """The same for `sequential`."""
+
+    @model_validator(mode="after")
+    def _one_by_one(self) -> "ChannelSettings":
+        if self.sequential and self.capacity not in {None, 1}:
+            raise ValueError("a sequential lane runs one job at a time: leave capacity out, or set it to 1")
+        return self
+
+
+def _channels(value: Any) -> Any:
+    """Give each lane its full name.
+
+    Raises:
+        ValueError: When it is no table, or a name is malformed or there twice; says what to write instead.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError('lanes are tables, such as [job.channels."root.trello"] with capacity = 2')  # noqa: TRY004 - pydantic's
+    named: dict[str, Any] = {}
+    for name, wishes in value.items():
+        if not isinstance(name, str) or not CHANNEL_NAME.fullmatch(name):
+            raise ValueError(f"a channel is named like root.trello.import, not {name!r}")
+        full = name if name == "root" or name.startswith("root.") else f"root.{name}"
+        if isinstance(wishes, Mapping) and (
+            inner := [k for k, v in wishes.items() if isinstance(v, Mapping)]
+        ):
+            raise ValueError(f'put the name in quotes: [job.channels."{name}.{inner[0]}"]')
+        if full in named:
+            raise ValueError(f"{full} is there twice, with and without the prefix root.")
+        named[full] = wishes
+    return named
 
 
 class JobSettings(BaseModel):
@@ -33,8 +145,14 @@ class JobSettings(BaseModel):
     """Threads of each process of ``isthmus worker``."""
     lease_s: float = Field(default=60, gt=0)
     """Seconds after which a job of a worker that gives no sign may be claimed again."""
+    keep_done: Seconds = 2_592_000
+    """Time after which ended jobs are removed, unless their lane says otherwise."""
+    channels: Annotated[Mapping[str, ChannelSettings], BeforeValidator(_channels)] = {}
+    """Lanes and their rules; what is set at run time (``isthmus channel set``) wins."""
     grace_s: float = Field(default=30, ge=0)
     """Seconds that running jobs may go on after a worker was told to stop; then they are handed back."""
+    schedules: dict[str, str] = {}
+    """When methods marked with ``@cron`` are due, by model and method, instead of what the code says."""
 
 
 class Settings(BaseSettings):
@@ -62,6 +180,9 @@ class Settings(BaseSettings):
     """Bundled groups of record models that live in the hub's own database."""
     poll_s: float = Field(default=60, gt=0)
     """Seconds between two polls of a backend by a running worker."""
+    full_walk: str = "30 2 * * *"
+    """When everything on a backend is walked through, also to find deletions: a cron expression in UTC, a
+    period or ``off``."""
     page_size: int = Field(default=500, ge=1, le=5_000)
     """Records per page of an import."""
     log_level: str = "WARNING"

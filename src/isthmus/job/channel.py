@@ -1,12 +1,11 @@
 """Names of lanes."""
 
-import re
 from typing import Final
 
 from isthmus.errors import JobDefinitionError
+from isthmus.settings import CHANNEL_NAME
 
 ROOT: Final = "root"
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 def full_name(name: str, place: str) -> str:
@@ -22,6 +21,25 @@ def full_name(name: str, place: str) -> str:
     >>> full_name("trello.import", "@job")
     'root.trello.import'
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not CHANNEL_NAME.fullmatch(name):
         raise JobDefinitionError(f"{place}: a channel is named like root.trello.import, not {name!r}")
     return name if name == ROOT or name.startswith(f"{ROOT}.") else f"{ROOT}.{name}"
+
+
+def upwards(lane: str) -> list[str]:
+    """List a lane and those above it, up to the root.
+
+    >>> upwards("root.trello.import")
+    ['root.trello.import', 'root.trello', 'root']
+    """
+    parts = lane.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
+def is_within(lane: str, above: str) -> bool:
+    """Tell whether a lane is another or below it.
+
+    >>> is_within("root.trello.import", "root.trello"), is_within("root.trello2", "root.trello")
+    (True, False)
+    """
+    return lane == above or lane.startswith(f"{above}.")
