@@ -137,6 +137,7 @@ class Backend(SqlModel):
 
     __tablename__ = "isthmus_backend"
     _name = "connector.backend"
+    _kind: ClassVar[bool] = True
     _extends: ClassVar[tuple[str, ...]] = ()
     _record_class: ClassVar[type[Record]] = BackendRecord
     _model_class: ClassVar[type[Model]] = Model

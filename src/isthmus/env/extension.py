@@ -68,7 +68,8 @@ class ModelClasses:
             model: Base of every model class.
             record: Base of every record class.
             mapped: Declaring class by model name; its ``_extends`` names further models whose extensions
-                count, its ``_model_class`` and ``_record_class`` replace the bases.
+                count, ``_kind`` says that it is only what such others have in common, its
+                ``_model_class`` and ``_record_class`` replace the bases.
         """
         self._model, self._record = model, record
         self._mapped = mapped or {}
@@ -88,6 +89,10 @@ class ModelClasses:
     def extended(self) -> Iterable[str]:
         """List the names that extensions speak of."""
         return self._extensions.keys()
+
+    def kinds(self) -> frozenset[str]:
+        """List the models that are kinds of models, such as all backends: each record is of another one."""
+        return frozenset(name for name, cls in self._mapped.items() if vars(cls).get("_kind", False))
 
     def _build(self, name: str, base: type) -> type:
         key = (name, base)

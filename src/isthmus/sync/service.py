@@ -93,6 +93,19 @@ def observe_backend(env: Env, backend: Any) -> Report:
     return report
 
 
+def poll_backend(env: Env, backend: Any, *, progress: Progress | None = None) -> Report:
+    """Look at both sides of a backend for changes.
+
+    Args:
+        env: The unit of work; each page is committed.
+        backend: The backend.
+        progress: Told how far it is.
+    """
+    report = observe_backend(env, backend)
+    report.add(import_backend(env, backend, progress=progress))
+    return report
+
+
 def poll(hub: Any, name: str, *, run_id: str | None = None, progress: Progress | None = None) -> Report:
     """Look at both sides of a backend for changes, in an env of its own.
 
@@ -103,8 +116,6 @@ def poll(hub: Any, name: str, *, run_id: str | None = None, progress: Progress |
         progress: Told how far it is.
     """
     with hub.env(user="poll", run_id=run_id) as env:
-        backend = get_backend(env, name)
-        report = observe_backend(env, backend)
-        report.add(import_backend(env, backend, progress=progress))
+        report = poll_backend(env, get_backend(env, name), progress=progress)
     found: Report = report
     return found
