@@ -1,8 +1,9 @@
 """Settings: read once from ``isthmus.toml`` and the environment, validated, then frozen."""
 
+import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -124,6 +125,8 @@ def _channels(value: Any) -> Any:
         if not isinstance(name, str) or not CHANNEL_NAME.fullmatch(name):
             raise ValueError(f"a channel is named like root.trello.import, not {name!r}")
         full = name if name == "root" or name.startswith("root.") else f"root.{name}"
+        if not isinstance(wishes, (Mapping, ChannelSettings)):
+            raise ValueError(f'{full} is a table: [job.channels."{full}"] with capacity = 2 and such')  # noqa: TRY004
         if isinstance(wishes, Mapping) and (
             inner := [k for k, v in wishes.items() if isinstance(v, Mapping)]
         ):
@@ -151,6 +154,8 @@ class JobSettings(BaseModel):
     """Lanes and their rules; what is set at run time (``isthmus channel set``) wins."""
     grace_s: float = Field(default=30, ge=0)
     """Seconds that running jobs may go on after a worker was told to stop; then they are handed back."""
+    force_s: float = Field(default=10, ge=0)
+    """Seconds that a job which was cancelled, or took too long, has to stop; then its process is ended."""
     schedules: dict[str, str] = {}
     """When methods marked with ``@cron`` are due, by model and method, instead of what the code says."""
 
@@ -258,11 +263,26 @@ def _explain(
     error: ValidationError | PydanticSettingsError, file: Path | None, cls: type[BaseSettings]
 ) -> str:
     if isinstance(error, PydanticSettingsError):
-        return f"an ISTHMUS_ environment variable cannot be read: {error}"
+        hint = ""
+        if "ISTHMUS_JOB__CHANNELS" in {name.upper() for name in os.environ}:
+            hint = '; ISTHMUS_JOB__CHANNELS is JSON, such as {"root.trello": {"capacity": 2}}'
+        return f"an ISTHMUS_ environment variable cannot be read: {error}{hint}"
     first = error.errors()[0]
-    name = ".".join(str(p) for p in first["loc"])
-    variable = f"the environment variable ISTHMUS_{name.upper().replace('.', '__')}"
-    where = f"{file} or {variable}" if file else variable
+    path, known = _place(first["loc"], cls)
+    name = ".".join(path)
+    # The names of lanes stand in the variable's value.
+    variable = "__".join(path[:2] if path[:2] == ["job", "channels"] else path).upper()
+    where = f"the environment variable ISTHMUS_{variable}"
+    where = f"{file} or {where}" if file else where
     if first["type"] == "extra_forbidden":
-        return f"unknown setting {name!r} in {where}{near(name, cls.model_fields)}"
-    return f"setting {name!r} in {where} is wrong: {first['msg']}"
+        return f"unknown setting {name!r} in {where}{near(path[-1], known)}"
+    return f"setting {name!r} in {where} is wrong: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _place(loc: Sequence[int | str], cls: type[BaseModel]) -> tuple[list[str], Iterable[str]]:
+    """Spell where a value is, and tell which names there are where its name is looked up."""
+    path = [str(part) for part in loc]
+    if path[:2] == ["job", "channels"]:
+        quoted = [*path[:2], *(f'"{name}"' for name in path[2:3]), *path[3:4]]
+        return quoted, ChannelSettings.model_fields
+    return path, JobSettings.model_fields if path[0] == "job" and len(path) > 1 else cls.model_fields

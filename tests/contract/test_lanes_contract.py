@@ -203,6 +203,33 @@ class TestCapacity:
         leave(engine, every[0], above)
         assert Racing(engine, every).run(rounds=15).most == 2
 
+    def test_free_running_processes_never_hold_more_than_the_capacity(
+        self, engine: Engine, make: MakeLanes
+    ) -> None:
+        """
+        Eight threads enter two lanes below a bounded one as fast as they can, some to take it back.
+        """
+        every = [make(root_trello={"capacity": 2}, root_trello_cards={"capacity": 2}) for _ in range(8)]
+        seen = Racing(engine, every)
+
+        def rush(number: int) -> None:
+            for turn in range(20):
+                lane = CARDS if (number + turn) % 2 else "root.trello.lists"
+                entered = enter(engine, every[number], lane, number + 1)
+                if isinstance(entered, Entry):
+                    seen.note(entered, 1)
+                    seen.note(entered, -1)
+                    leave(engine, every[number], entered)
+
+        threads = [Thread(target=rush, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert 1 <= seen.most <= 2
+        assert len(entries(engine, every[0], 3)) == 2
+
 
 class Racing:
     """Threads that enter a lane, note how many are in it, and leave."""
@@ -229,13 +256,14 @@ class Racing:
         for _ in range(rounds):
             self._together.wait()
             entered = enter(self._engine, lanes, worker_id=number + 1)
-            self._note(entered, 1)
+            self.note(entered, 1)
             self._together.wait()
-            self._note(entered, -1)
+            self.note(entered, -1)
             if isinstance(entered, Entry):
                 leave(self._engine, lanes, entered)
 
-    def _note(self, entered: Entry | Closed, change: int) -> None:
+    def note(self, entered: Entry | Closed, change: int) -> None:
+        """Count who is in."""
         if isinstance(entered, Entry):
             with self._lock:
                 self._inside += change
@@ -425,9 +453,29 @@ class TestSequential:
         lanes = make(root_trello={"sequential": True})
         add_job(engine, CARDS, **values)
 
-        entered = enter(engine, lanes, "root.trello")
+        entered = enter(engine, lanes, CARDS)
 
         assert (entered.reason if isinstance(entered, Closed) else None) == reason
+
+    def test_lanes_below_it_keep_the_order_of_all_its_jobs(self, engine: Engine, make: MakeLanes) -> None:
+        """
+        By priority, then age, whichever lane asks first.
+        """
+        lanes = make(root_trello={"sequential": True})
+        first = add_job(engine, "root.trello.lists")
+        add_job(engine, CARDS)
+        add_job(engine, "root.shop", priority=0)
+
+        entered = enter(engine, lanes)
+
+        because = f"root.trello is sequential and job {first} is first"
+        assert isinstance(entered, Closed)
+        assert (entered.reason, entered.because) == ("blocked", because)
+        assert isinstance(enter(engine, lanes, "root.trello.lists"), Entry)
+        with engine.begin() as connection:
+            lanes.free(connection, 1)
+        add_job(engine, CARDS, priority=1)
+        assert isinstance(enter(engine, lanes), Entry)
 
     def test_other_lanes_failures_are_their_own(self, engine: Engine, make: MakeLanes) -> None:
         """
@@ -462,7 +510,8 @@ class TestRunTime:
 
         assert lanes.is_plain(CARDS)
         with engine.begin() as connection:
-            lanes.refresh(connection)
+            assert lanes.refresh(connection) is True
+            assert lanes.refresh(connection) is False
         assert not lanes.is_plain(CARDS)
 
 

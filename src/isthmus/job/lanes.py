@@ -72,13 +72,13 @@ class Lanes:
 
     # -- rules -------------------------------------------------------------------------
 
-    def refresh(self, connection: Connection) -> None:
-        """Take over what was set at run time since the last time."""
-        self._take_over(set_now(connection))
-
-    def _take_over(self, found: dict[str, Wishes]) -> None:
-        if found != self._rules.set_now:
-            self._rules = Rules(self._settings, found)
+    def refresh(self, connection: Connection) -> bool:
+        """Take over what was set at run time since the last time; tells whether there was anything."""
+        found = set_now(connection)
+        if found == self._rules.set_now:
+            return False
+        self._rules = Rules(self._settings, found)
+        return True
 
     @property
     def rules(self) -> Rules:
@@ -108,9 +108,9 @@ class Lanes:
         if bounds.paused is not None:
             return Closed(lane, "paused", None, f"{bounds.paused} is paused")
         for above in bounds.sequential:
-            blocker = find_blocker(connection, above)
+            blocker = find_blocker(connection, above, lane)
             if blocker is not None:
-                return Closed(lane, blocker.reason, None, blocker.told)
+                return Closed(lane, blocker.reason, blocker.retry_in, blocker.told)
         if len(bounds.slots) + len(bounds.throttles) < 2:
             return self._enter(connection, lane, bounds, worker_id, lease)
         with connection.begin_nested() as savepoint:
@@ -169,6 +169,38 @@ class Lanes:
         # Committed at once: a row that an open transaction has inserted makes others wait.
         with self._engine.begin() as own:
             own.execute(_NAME_IT, {"name": lane})
+
+    def held(self, connection: Connection, lane: str) -> int:
+        """Count the slots of a lane that are held; 0 for one without capacity."""
+        return 0 if self.rule(lane).capacity is None else self._slots.held(connection, lane)
+
+    def look(self, connection: Connection, lane: str) -> Closed | None:
+        """Tell why no job of a lane could begin now, without entering it; None when one could."""
+        bounds = self._rules.bounds(lane)
+        if bounds.paused is not None:
+            return Closed(lane, "paused", None, f"{bounds.paused} is paused")
+        for above in bounds.sequential:
+            blocker = find_blocker(connection, above, lane)
+            if blocker is not None and blocker.how != "ready":
+                return Closed(lane, blocker.reason, None, blocker.told)
+        for name, capacity in bounds.slots:
+            if self._slots.held(connection, name) >= capacity:
+                return Closed(lane, "full", None, f"{name} runs {capacity} at a time")
+        waits = [(self._wait(connection, name, throttle), name) for name, throttle in bounds.throttles]
+        wait, name = max(waits, default=(timedelta(0), lane))
+        if wait > timedelta(0):
+            return Closed(
+                lane, "throttled", wait, f"{name} begins its next job in {wait.total_seconds():.3g} s"
+            )
+        return None
+
+    def _wait(self, connection: Connection, lane: str, throttle: timedelta) -> timedelta:
+        column = CHANNELS.c.next_start_at
+        row = connection.execute(
+            select(column, self._times.now()).where(CHANNELS.c.name == lane)
+        ).one_or_none()
+        wait = row[0] - row[1] if row is not None and row[0] is not None else timedelta(0)
+        return wait if wait <= throttle else timedelta(0)
 
     # -- leaving -----------------------------------------------------------------------
 

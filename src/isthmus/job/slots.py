@@ -26,6 +26,8 @@ SOON: Final = timedelta(milliseconds=10)
 """When to look again at what another's short transaction decides."""
 _GATE: Final = 0
 """Number of the row that serialises entries while more slots are held than a lowered capacity has."""
+_NOBODY: Final = 0
+"""Number of no worker."""
 _PROVIDE: Final = text("INSERT INTO isthmus_slot (channel, n) VALUES (:channel, :n) ON CONFLICT DO NOTHING")
 
 
@@ -143,6 +145,10 @@ class Slots:
         held = self._held(SLOTS, worker_id).label("held")
         rows = connection.execute(select(SLOTS.c.n, held).where(self._in(SLOTS, lane)))
         return {n: bool(is_held) for n, is_held in rows}
+
+    def held(self, connection: Connection, lane: str) -> int:
+        """Count the slots of a lane that are held."""
+        return sum(self._look(connection, lane, _NOBODY).values())
 
     def _provide(self, connection: Connection, lane: str, numbers: Iterable[int]) -> None:
         rows = [{"channel": lane, "n": n} for n in sorted(numbers)]

@@ -1,6 +1,8 @@
 """Whose turn it is in a sequential lane: none passes a job that has begun and is not done."""
 
+import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import (
@@ -17,9 +19,11 @@ from sqlalchemy import (
 
 from isthmus.job.channel import is_within
 from isthmus.job.moves import in_state
+from isthmus.job.slots import SOON
 from isthmus.job.state import State
 from isthmus.job.table import JOBS
 
+_READY: Final = and_(in_state(State.PENDING), JOBS.c.eta.is_(None))
 _FAILED: Final = in_state(State.FAILED)
 # Written out, since a partial index is found by that.
 _RETURNING: Final = and_(
@@ -34,12 +38,17 @@ class Blocker:
     Attributes:
         lane: The sequential lane.
         job_id: The job, of the lane or of one below it.
-        how: How it stands: ``failed``, ``returning`` or ``started``.
+        how: How it stands: ``failed``, ``returning``, ``started``, or ``ready`` in another lane below.
     """
 
     lane: str
     job_id: int
     how: str
+
+    @property
+    def retry_in(self) -> timedelta | None:
+        """When it may be over; None when somebody must do something first."""
+        return SOON if self.how == "ready" else None
 
     @property
     def reason(self) -> str:
@@ -53,11 +62,15 @@ class Blocker:
         >>> Blocker("root.trello", 17, "failed").told
         'root.trello is sequential and job 17 has failed: retry, cancel or set it to done'
         """
-        return f"{self.lane} is sequential and job {self.job_id} " + {
-            "failed": "has failed: retry, cancel or set it to done",
-            "returning": "will be tried again first",
-            "started": "runs",
-        }.get(self.how, self.how)
+        return (
+            f"{self.lane} is sequential and job {self.job_id} "
+            + {
+                "failed": "has failed: retry, cancel or set it to done",
+                "returning": "will be tried again first",
+                "started": "runs",
+                "ready": "is first",
+            }[self.how]
+        )
 
 
 def _lanes_where(name: str, condition: ColumnElement[bool]) -> CTE:
@@ -82,9 +95,11 @@ def _lanes_where(name: str, condition: ColumnElement[bool]) -> CTE:
 
 def _look() -> CompoundSelect[str, str]:
     failed, returning = _lanes_where("failed_in", _FAILED), _lanes_where("due_again_in", _RETURNING)
+    ready = _lanes_where("ready_in", _READY)
     return union_all(
         select(literal_column("'failed'"), failed.c.channel).where(failed.c.channel.is_not(None)),
         select(literal_column("'returning'"), returning.c.channel).where(returning.c.channel.is_not(None)),
+        select(literal_column("'ready'"), ready.c.channel).where(ready.c.channel.is_not(None)),
         # As many rows as jobs run now, anywhere.
         select(literal_column("'started'"), JOBS.c.channel).where(in_state(State.STARTED)),
     )
@@ -93,20 +108,36 @@ def _look() -> CompoundSelect[str, str]:
 _LOOK: Final = _look()
 
 
-def find_blocker(connection: Connection, lane: str) -> Blocker | None:
-    """Find the job that must be done before a sequential lane goes on.
+def find_blocker(connection: Connection, lane: str, entering: str) -> Blocker | None:
+    """Find the job that must be done before a job of a sequential lane begins.
 
     Args:
         connection: Where to look.
         lane: The sequential lane.
+        entering: The lane whose first job is to begin: this one or one below it.
     """
+    ready = []
     for how, name in connection.execute(_LOOK):
-        if is_within(name, lane):
-            return Blocker(lane, _job(connection, how, name), how)
-    return None
+        if not is_within(name, lane):
+            continue
+        if how != "ready":
+            return Blocker(lane, _first(connection, how, name)[1], how)
+        if name != entering:
+            ready.append(name)
+    if not ready:
+        return None
+    # Lanes take turns; under a sequential one the order of all its jobs counts.
+    mine = _first(connection, "ready", entering)
+    other = min(_first(connection, "ready", name) for name in ready)
+    return Blocker(lane, other[1], "ready") if other < mine else None
 
 
-def _job(connection: Connection, how: str, lane: str) -> int:
-    which = {"failed": _FAILED, "returning": _RETURNING, "started": in_state(State.STARTED)}[how]
-    first = select(JOBS.c.id).where(JOBS.c.channel == lane, which).order_by(JOBS.c.id).limit(1)
-    return connection.scalar(first) or 0
+def _first(connection: Connection, how: str, lane: str) -> tuple[float, int]:
+    """Give priority and number of the first job of a lane that stands so."""
+    which = {
+        "failed": _FAILED, "returning": _RETURNING, "started": in_state(State.STARTED), "ready": _READY,
+    }[how]  # fmt: skip
+    order = (JOBS.c.priority, JOBS.c.id) if how == "ready" else (JOBS.c.id,)
+    columns = select(JOBS.c.priority, JOBS.c.id).where(JOBS.c.channel == lane, which)
+    row = connection.execute(columns.order_by(*order).limit(1)).one_or_none()
+    return (math.inf, 0) if row is None else (row[0], row[1])
