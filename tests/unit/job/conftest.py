@@ -1,18 +1,23 @@
 """A hub with a model of its own, whose methods are jobs."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from isthmus.env import Env, ModelExtension
 from isthmus.hub import Hub
 from isthmus.job import job
+from isthmus.job.moves import Times
+from isthmus.job.table import EDGES, JOBS, WORKERS
 from isthmus.settings import Settings
-from isthmus.store.sql import SqlModel
-from isthmus.testing import FrozenClock
+from isthmus.store.sql import SqlModel, make_engine
+from isthmus.testing import Databases, FrozenClock
+from isthmus.testing.databases import Kind
 
 NOTE = "unit.job.note"
 
@@ -87,3 +92,63 @@ def env(hub: Hub) -> Iterator[Env]:
 def notes(env: Env) -> Any:
     """The model."""
     return env[NOTE]
+
+
+class ByHand:
+    """A database with every table in which jobs, workers and edges are written by hand."""
+
+    def __init__(self, engine: Engine, clock: FrozenClock) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.times = Times(engine, clock)
+
+    def job(self, **values: Any) -> int:
+        """Write a job; gives its number."""
+        row = {
+            "model": NOTE, "method": "copy", "payload": '{"args":[],"kwargs":{}}', "ctx": "{}",
+            "user_name": "anna", "run_id": "r", "description": "Copy", "created_at": self.clock.now(),
+        }  # fmt: skip
+        with self.engine.begin() as connection:
+            return int(
+                connection.execute(insert(JOBS).values(row | values).returning(JOBS.c.id)).scalar_one()
+            )
+
+    def jobs(self, count: int, **values: Any) -> list[int]:
+        """Write equal jobs; gives their numbers."""
+        return [self.job(**values) for _ in range(count)]
+
+    def worker(self, **values: Any) -> int:
+        """Write a worker that lives; gives its number."""
+        now = self.clock.now()
+        row = {
+            "owner": f"elsewhere:1:{values}", "host": "elsewhere", "pid": 1, "started_at": now,
+            "seen_at": now, "lease_until": now + timedelta(seconds=60),
+        }  # fmt: skip
+        with self.engine.begin() as connection:
+            made = insert(WORKERS).values(row | values).returning(WORKERS.c.id)
+            return int(connection.execute(made).scalar_one())
+
+    def edge(self, parent: int, child: int, on: str = "done") -> None:
+        """Let a job wait for another."""
+        with self.engine.begin() as connection:
+            connection.execute(insert(EDGES).values(parent_id=parent, child_id=child, on_state=on))
+
+    def states(self) -> dict[int, str]:
+        """Read the state of every job."""
+        with self.engine.begin() as connection:
+            return {row[0]: row[1] for row in connection.execute(select(JOBS.c.id, JOBS.c.state))}
+
+
+def _tables(url: str) -> None:
+    engine = make_engine(url)
+    SqlModel.metadata.create_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def by_hand(databases: Databases, database_kind: Kind, clock: FrozenClock) -> Iterator[ByHand]:
+    """Jobs written by hand, in a database of each kind."""
+    with databases.fresh(database_kind, _tables) as url:
+        engine = make_engine(url)
+        yield ByHand(engine, clock)
+        engine.dispose()
