@@ -211,3 +211,12 @@ def _chunks(ids: Collection[int]) -> Iterator[list[int]]:
     ordered = sorted(ids)
     for start in range(0, len(ordered), _CHUNK):
         yield ordered[start : start + _CHUNK]
+
+
+def waited_for(on_state: str) -> State:
+    """Tell which end of a parent an edge is about, whether it is settled or not.
+
+    >>> waited_for("was_done")
+    <State.DONE: 'done'>
+    """
+    return State(on_state.removeprefix(_MET))

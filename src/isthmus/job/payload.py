@@ -169,6 +169,23 @@ def dump_arguments(
     return text
 
 
+def dump_positional(label: str, names: Sequence[str], args: Sequence[Any]) -> str:
+    """Write positional arguments as `dump_arguments` does, quickly where all are plain JSON values.
+
+    Raises:
+        JobArgumentError: When one cannot be kept as it is, or all are too large.
+    """  # noqa: DOC502 - raised by what is called
+    if _PLAIN.issuperset(map(type, args)):
+        text = f'{{"args":{_encode_plain(list(args))},"kwargs":{{}}}}'
+        if len(text) <= LARGEST:
+            return text
+    return dump_arguments(label, names, args, {})
+
+
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
+_encode_plain: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def _argument(label: str, name: str, value: Any) -> Any:
     try:
         return _encode(value)
@@ -230,3 +247,8 @@ def dump_result(label: str, value: Any, largest: int) -> str | None:
             f"return less, or store it"
         )
     return text
+
+
+def load_result(text: str | None, env: Env) -> Any:
+    """Read what `dump_result` wrote; records belong to *env*."""
+    return None if text is None else _decode(json.loads(text), env)
