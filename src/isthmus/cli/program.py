@@ -7,12 +7,14 @@ import typer
 
 from isthmus.cli import (
     backend,
+    channel,
     cursor,
     database,
     demo,
     inbox,
     install,
     jobs,
+    schedule,
     simulator,
     status,
     sync,
@@ -59,7 +61,7 @@ def _shared(
 
 for module in (install, sync, status, worker, simulator, demo):
     module.add_to(app)
-for module in (database, backend, cursor, jobs, inbox):
+for module in (database, backend, cursor, jobs, channel, schedule, inbox):
     app.add_typer(module.app)
 
 

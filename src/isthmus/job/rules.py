@@ -116,11 +116,22 @@ class Rules:
         return self.set_now.get(lane, nothing).over(self.settings.get(lane, nothing))
 
     def source(self, lane: str, name: str) -> str:
-        """Tell where a value of a lane comes from: run time, settings, a lane above; empty for nowhere."""
+        """Tell where a value of a lane comes from.
+
+        Args:
+            lane: The lane.
+            name: Name of the value in `Wishes`.
+
+        Returns:
+            ``set`` at run time, ``settings``, ``sequential`` for the capacity that follows from that, the
+            lane above that says it; empty when nobody says anything.
+        """
         if getattr(self.set_now.get(lane), name, None) is not None:
             return "set"
         if getattr(self.settings.get(lane), name, None) is not None:
             return "settings"
+        if name == "capacity" and self.rule(lane).sequential:
+            return "sequential"
         above = upwards(lane)[1:]
         if name in {"capacity", "sequential"} and above:
             return above[0] if getattr(self.wishes(above[0]), f"default_{name}") is not None else ""
