@@ -40,8 +40,6 @@ def status(session: Session) -> int:
 
 
 def _look(hub: "Hub", env: "Env") -> dict[str, Any]:
-    from isthmus.cli.presence import workers
-
     backends = env["connector.backend"].search([("active", "in", [True, False])], order="id")
     return {
         "backends": [_backend(env, b) for b in backends],
@@ -50,7 +48,7 @@ def _look(hub: "Hub", env: "Env") -> dict[str, Any]:
         "effects": {
             state: env["isthmus.effect"].search_count([("state", "=", state)]) for state in ("open", "asked")
         },
-        "workers": workers(hub),
+        "workers": [f"{worker.host}:{worker.pid}" for worker in hub.queue.workers()],
     }
 
 

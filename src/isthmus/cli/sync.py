@@ -115,7 +115,6 @@ def _finish(
     **more: Any,
 ) -> None:
     """Print the result, and what it leaves for people and workers."""
-    from isthmus.cli.presence import workers
     from isthmus.sync.service import get_backend
 
     with session.env(readonly=True) as env:
@@ -126,7 +125,7 @@ def _finish(
         ])
     counts = session.hub.queue.counts()
     waiting = sum(n for state, n in counts.items() if str(state) in {"pending", "wait_dependencies"})
-    running = len(workers(session.hub))
+    running = sum(worker.owner != str(session.hub.owner) for worker in session.hub.queue.workers())
     session.out.document({
         "backend": name,
         **{side: report.as_json() for side, report in reports.items()},

@@ -1,29 +1,27 @@
 """``isthmus worker``: run jobs and poll the backends until told to stop."""
 
 import logging
+import os
 import signal
-import threading
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, Final
-from uuid import uuid4
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from isthmus.cli import log
+from isthmus.cli.child import Child
 from isthmus.cli.command import command
-from isthmus.cli.job_log import JobLog
+from isthmus.cli.processes import Supervisor
 from isthmus.cli.session import Session
-from isthmus.errors import IsthmusError
 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.hub import Hub
 
 logger = logging.getLogger("isthmus.worker")
-
-_GRACE: Final = timedelta(seconds=30)
-"""How long running jobs may go on after the first signal."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,129 +29,137 @@ def add_to(app: typer.Typer) -> None:
     command(
         app,
         "worker",
-        examples=("isthmus worker", "isthmus worker --threads 8 -v", "isthmus worker --no-poll"),
+        examples=(
+            "isthmus worker",
+            "isthmus worker --processes 2 --threads 8 -v",
+            "isthmus worker --channels root.trello,root.mail --no-poll",
+        ),
     )(worker)
 
 
 def worker(
     session: Session,
+    processes: Annotated[
+        int, typer.Option("--processes", min=1, help="Processes; one that dies is replaced.")
+    ] = 1,
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Jobs at a time; the settings say 4.")
+        int | None,
+        typer.Option("--threads", min=1, help="Jobs at a time in each process; the settings say 4."),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            "--channels", metavar="NAMES", help="Only jobs in these lanes and below, with commas between."
+        ),
     ] = None,
     poll: Annotated[
         bool, typer.Option("--poll/--no-poll", help="Look at each active backend again and again.")
     ] = True,
+    child: Annotated[str | None, typer.Option("--child", hidden=True)] = None,
 ) -> int:
     """Run jobs, and look at each active backend once a minute (setting poll_s), until Ctrl-C.
 
-    The first signal (Ctrl-C, SIGTERM) lets running jobs end, the second gives them back at once.
-    Any number of workers may run; on SQLite all on one machine.
+    The first signal (Ctrl-C, SIGTERM) lets running jobs end (setting job.grace_s), the second gives
+    them back at once. Any number of workers may run; on SQLite all on one machine.
     """
-    from isthmus.cli.presence import Presence
-    from isthmus.job import Worker
-
     session.log_level = "INFO"
-    hub = session.hub
-    poller = Poller(hub)
-    presence = Presence(hub)
-    timers: list[tuple[timedelta, Callable[[], object]]] = [(presence.period, presence.show)]
-    if poll:
-        timers.append((hub.settings.poll_every, poller.look))
-    made = Worker(hub.queue, threads, timers=timers)
-    jobs = JobLog(hub)
-    made.on_claimed, made.on_finished = jobs.claimed, jobs.finished
-    signals = _Signals()
-    with signals:
-        made.start()
-        logger.info(
-            "worker started",
-            extra={"isthmus_threads": threads or hub.settings.job.threads, "isthmus_owner": str(hub.owner)},
-        )
-        signals.first.wait()
-        made.stop()
-        logger.info("worker stops: running jobs may end, another signal gives them back at once")
-        ended = _wait(made, signals.second)
-    given_back = 0 if ended else hub.queue.hand_back()
-    presence.leave()
-    logger.info("worker stopped", extra={"isthmus_jobs": dict(jobs.ended), "isthmus_given_back": given_back})
+    session.log_keys |= {"isthmus_pid": os.getpid()}
+    if child is not None:
+        return _work(session, child, threads, channels, poll=poll)
+    settings = session.settings
+    # What the children are given beside their place and their lifeline.
+    options = _options(session, threads, channels)
+
+    def command_line(_place: int, lifeline: int) -> Sequence[str]:
+        polling = "--poll" if poll else "--no-poll"
+        return [*_program(), "worker", *options, polling, "--child", f"{lifeline}:{session.run_id}"]
+
+    supervisor = Supervisor(command_line, processes, grace=timedelta(seconds=settings.job.grace_s))
+    with _Signals(supervisor):
+        found = supervisor.run()
+    if found.failure is not None:
+        return session.fail(found.failure.type, found.failure.message, found.failure.exit_code)
+    jobs = dict(found.jobs)
+    logger.info("worker stopped", extra={"isthmus_jobs": jobs, "isthmus_given_back": found.given_back})
     session.out.document({
-        "jobs": dict(jobs.ended),
-        "given_back": given_back,
+        "jobs": jobs,
+        "given_back": found.given_back,
+        "replaced": found.replaced,
         "run": session.run_id,
     })
     return 0
 
 
-def _wait(made: Any, again: threading.Event) -> bool:
-    """Let running jobs end, until the grace is over or a second signal comes."""
-    slice_ = timedelta(seconds=0.1)
-    for _ in range(int(_GRACE / slice_)):
-        if made.join(slice_):
-            return True
-        if again.is_set():
-            return False
-    return False
+def _options(session: Session, threads: int | None, channels: str | None) -> list[str]:
+    shared = session.shared
+    options = ["-v"] * shared.verbose
+    if shared.debug:
+        options.append("--debug")
+    if shared.settings is not None:
+        options += ["--settings", str(shared.settings)]
+    if threads is not None:
+        options += ["--threads", str(threads)]
+    if channels is not None:
+        options += ["--channels", channels]
+    return options
+
+
+def _program() -> list[str]:
+    """Give the program's beginning of a command line: this interpreter, with this one's search path."""
+    # ``-m`` alone would find a stray module of the working directory first.
+    here = {"", str(Path.cwd())} & set(sys.path)
+    return [sys.executable, *([] if here else ["-P"]), "-m", "isthmus.cli"]
+
+
+def _work(session: Session, child: str, threads: int | None, channels: str | None, *, poll: bool) -> int:
+    """Be one of the processes."""
+    lifeline, _, session.run_id = child.partition(":")
+
+    def timers(hub: "Hub") -> list[tuple[timedelta, Callable[[], object]]]:
+        from isthmus.sync.polling import LANE
+
+        schedules = hub.queue.schedules
+        tick = partial(schedules.tick, without=() if poll else (LANE,))
+        return [(schedules.tick_every, tick)]
+
+    return Child(session, int(lifeline), threads=threads, channels=channels, timers=timers).run()
 
 
 class _Signals:
-    """Turns SIGTERM and SIGINT into events, for the time of a ``with`` block."""
+    """Lets signals reach a supervisor, for the time of a ``with`` block.
 
-    def __init__(self) -> None:
-        self.first = threading.Event()
-        self.second = threading.Event()
+    SIGTERM and SIGINT are steps towards the end. SIGHUP is one where there is a terminal, which has been
+    closed then; elsewhere somebody asks for settings to be read again, and lanes are looked up all the
+    time.
+
+    Args:
+        supervisor: Whom they are for.
+    """
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._come)
+    def __enter__(self) -> Self:
+        signal.set_wakeup_fd(self._supervisor.bell, warn_on_full_buffer=False)
+        handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]] = {
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._stop,
+            signal.SIGCHLD: self._ignore,  # the byte that it leaves is enough
+        }
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            handlers[signal.SIGHUP] = self._stop if sys.stderr.isatty() else self._ignore
+        for number, handler in handlers.items():
+            self._before[number] = signal.signal(number, handler)
+        return self
 
     def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _come(self, _number: int, _frame: FrameType | None) -> None:
-        (self.second if self.first.is_set() else self.first).set()
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._supervisor.stop()
 
-
-class Poller:
-    """Looks at every active backend for changes, each in a thread of its own: a slow one delays no other.
-
-    Args:
-        hub: The hub.
-    """
-
-    def __init__(self, hub: "Hub") -> None:
-        self._hub = hub
-        self._lock = threading.Lock()
-        self._busy: set[str] = set()
-
-    def look(self) -> None:
-        """Begin to look at each backend that is not being looked at still."""
-        with self._hub.env(readonly=True) as env:
-            names = [b["name"] for b in env["connector.backend"].search([("active", "=", True)], order="id")]
-        with self._lock:
-            waiting = [name for name in names if name not in self._busy]
-            self._busy.update(waiting)
-        for name in waiting:
-            # A daemon: an import that is cut off is continued by the next one.
-            threading.Thread(
-                target=self._poll, args=(name,), name=f"isthmus-poll-{name}", daemon=True
-            ).start()
-
-    def _poll(self, name: str) -> None:
-        from isthmus.sync.service import poll
-
-        run_id = uuid4().hex[:12]
-        log.bind(**{log.RUN: run_id, "isthmus_backend": name})
-        try:
-            report = poll(self._hub, name, run_id=run_id)
-            level = logging.INFO if report.changed else logging.DEBUG
-            logger.log(level, "poll: %s", report.sentence())
-        except IsthmusError as exc:
-            logger.warning("poll failed and is repeated: %s", exc)
-        except Exception:
-            logger.exception("poll failed and is repeated")
-        finally:
-            log.unbind()
-            with self._lock:
-                self._busy.discard(name)
+    def _ignore(self, _number: int, _frame: FrameType | None) -> None:
+        pass
