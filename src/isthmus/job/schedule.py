@@ -135,8 +135,15 @@ class Schedules:
             without: Leave out schedules whose jobs go to one of these lanes.
 
         Returns:
-            How many jobs were made.
+            How many jobs were made; 0 when the database is busy or away, too.
         """
+        try:
+            return self._tick(without)
+        except DatabaseBusyError as exc:
+            logger.info("no schedule can be begun now: %s", exc)
+            return 0
+
+    def _tick(self, without: Collection[str]) -> int:
         if not self._taken_over:
             self.take_over()
         count = 0
@@ -279,5 +286,7 @@ def _standing(schedule: Schedule, row: "Row[Any] | None", states: Mapping[int, s
     }
     if row is None:
         return ScheduleState(**said)
-    stands: dict[str, Any] = {name: getattr(row, name) for name in ("paused", "next_at", "last_at", "last_job_id")}
+    stands: dict[str, Any] = {
+        name: getattr(row, name) for name in ("paused", "next_at", "last_at", "last_job_id")
+    }
     return ScheduleState(**said, **stands, last_state=states.get(row.last_job_id))

@@ -2,6 +2,7 @@
 
 import isthmus.sync.binding_jobs
 import isthmus.sync.locker  # noqa: F401 - declares its component
+import isthmus.sync.polling  # noqa: F401 - declares its schedules
 from isthmus.sync.checkpoint import add_checkpoint
 from isthmus.sync.cursor import CursorBook, NewestFirst
 from isthmus.sync.deleter import Deleter
