@@ -51,9 +51,11 @@ def seconds(value: Any) -> float:
     >>> seconds("1.5m"), seconds(2)
     (90.0, 2.0)
     """
-    text = str(value).strip()
-    found = None if isinstance(value, bool) else re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", text)
-    length = float(found[1]) * _UNITS[found[2] or "s"] if found else -1.0
+    length = -1.0
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        length = float(value)
+    elif found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", str(value).strip()):
+        length = float(found[1]) * _UNITS[found[2] or "s"]
     if not 0 <= length <= _LONGEST_S:
         raise ValueError(f"a length of time is seconds, or like 500ms, 1s, 15m, 2h, 30d; not {value!r}")
     return length

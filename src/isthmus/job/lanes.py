@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Any, Final, cast
 
-from sqlalchemy import Connection, Engine, or_, select, text, update
+from sqlalchemy import Connection, Engine, Update, bindparam, or_, select, text, update
 
 from isthmus.job.moves import Times
 from isthmus.job.rules import WISHES, Bounds, Rule, Rules, Wishes
-from isthmus.job.slots import SOON, Full, Slots
+from isthmus.job.slots import SOON, Full, Slots, later, span
 from isthmus.job.table import CHANNELS
 from isthmus.job.turn import find_blocker
 from isthmus.settings import JobSettings
@@ -69,6 +69,7 @@ class Lanes:
         self._settings = settings
         self._slots = Slots(engine, times)
         self._rules = Rules(settings, {})
+        self._begin_one = _beginning(times)
 
     # -- rules -------------------------------------------------------------------------
 
@@ -111,55 +112,67 @@ class Lanes:
             blocker = find_blocker(connection, above, lane)
             if blocker is not None:
                 return Closed(lane, blocker.reason, blocker.retry_in, blocker.told)
-        if len(bounds.slots) + len(bounds.throttles) < 2:
-            return self._enter(connection, lane, bounds, worker_id, lease)
-        with connection.begin_nested() as savepoint:
-            entered = self._enter(connection, lane, bounds, worker_id, lease)
-            if isinstance(entered, Closed):
-                savepoint.rollback()
-        return entered
+        slots: list[tuple[str, int]] = []
+        closed = self._take(connection, lane, bounds, worker_id, lease, slots)
+        if closed is None:
+            closed = self._begin_all(connection, lane, bounds)
+        if closed is not None:
+            self._slots.leave(connection, slots, worker_id)
+            return closed
+        one = bounds.sequential or bounds.throttles
+        return Entry(lane, tuple(slots), 1 if one else None, worker_id)
 
-    def _enter(
-        self, connection: Connection, lane: str, bounds: Bounds, worker_id: int, lease: timedelta
-    ) -> Entry | Closed:
-        slots = []
+    def _take(
+        self,
+        connection: Connection,
+        lane: str,
+        bounds: Bounds,
+        worker_id: int,
+        lease: timedelta,
+        slots: list[tuple[str, int]],
+    ) -> Closed | None:
+        """Take a slot in each lane that has a capacity, and note it, as long as there are any."""
         for name, capacity in bounds.slots:
             number = self._slots.take(connection, name, capacity, worker_id, lease)
             if isinstance(number, Full):
                 because = f"{name} runs {capacity} at a time"
                 return Closed(lane, "full", number.retry_in, because)
             slots.append((name, number))
+        return None
+
+    def _begin_all(self, connection: Connection, lane: str, bounds: Bounds) -> Closed | None:
+        """Note in all throttled lanes that a job begins, or in none."""
+        many = len(bounds.throttles) > 1
+        savepoint = connection.begin_nested() if many else None
+        closed = None
         for name, throttle in bounds.throttles:
             wait = self._begin(connection, name, throttle)
             if wait is not None:
                 because = f"{name} begins one job in {throttle.total_seconds():g} s"
-                return Closed(lane, "throttled", wait, because)
-        one = bounds.sequential or bounds.throttles
-        return Entry(lane, tuple(slots), 1 if one else None, worker_id)
+                closed = Closed(lane, "throttled", wait, because)
+                break
+        if savepoint is not None:
+            (savepoint.commit if closed is None else savepoint.rollback)()
+        return closed
 
     def _begin(self, connection: Connection, lane: str, throttle: timedelta) -> timedelta | None:
         """Note that a throttled lane begins a job; gives the time to wait instead when it may not."""
-        column = CHANNELS.c.next_start_at
-        # What lies further ahead was written under a longer throttle, or by a clock that ran ahead.
-        due = or_(column.is_(None), self._times.past(column), column > self._times.after(throttle))
-        free = select(CHANNELS.c.name).where(CHANNELS.c.name == lane, due).with_for_update(skip_locked=True)
-        begin = (
-            update(CHANNELS)
-            .where(CHANNELS.c.name == free.scalar_subquery())
-            .values(next_start_at=self._times.after(throttle))
-        )
         for _ in range(2):
-            if connection.execute(begin).rowcount == 1:
+            values = {"lane_": lane} | self._times.parameters() | span(self._times, throttle)
+            if connection.execute(self._begin_one, values).rowcount == 1:
                 return None
-            row = connection.execute(
-                select(column, self._times.now()).where(CHANNELS.c.name == lane)
-            ).one_or_none()
+            row = self._next(connection, lane)
             if row is not None:
                 break
             self._name(connection, lane)
         if row is None or row[0] is None:
             return SOON
         return max(SOON, cast(datetime, row[0]) - cast(datetime, row[1]))
+
+    def _next(self, connection: Connection, lane: str) -> Any:
+        """Read when a lane may begin its next job, and what time it is."""
+        statement = select(CHANNELS.c.next_start_at, self._times.now()).where(CHANNELS.c.name == lane)
+        return connection.execute(statement).one_or_none()
 
     def _name(self, connection: Connection, lane: str) -> None:
         """Give a lane the row that its throttle needs."""
@@ -195,10 +208,7 @@ class Lanes:
         return None
 
     def _wait(self, connection: Connection, lane: str, throttle: timedelta) -> timedelta:
-        column = CHANNELS.c.next_start_at
-        row = connection.execute(
-            select(column, self._times.now()).where(CHANNELS.c.name == lane)
-        ).one_or_none()
+        row = self._next(connection, lane)
         wait = row[0] - row[1] if row is not None and row[0] is not None else timedelta(0)
         return wait if wait <= throttle else timedelta(0)
 
@@ -216,6 +226,18 @@ class Lanes:
     def free(self, connection: Connection, worker_id: int) -> None:
         """Give back everything that a dead or leaving worker holds."""
         self._slots.free(connection, worker_id)
+
+
+def _beginning(times: Times) -> Update:
+    """Make the note that a throttled lane begins a job, if it is time."""
+    column = CHANNELS.c.next_start_at
+    # What lies further ahead was written under a longer throttle, or by a clock that ran ahead.
+    due = or_(column.is_(None), times.past(column, times.moment), column > later(times))
+    lane = CHANNELS.c.name == bindparam("lane_")
+    free = select(CHANNELS.c.name).where(lane, due).with_for_update(skip_locked=True)
+    return (
+        update(CHANNELS).where(CHANNELS.c.name == free.scalar_subquery()).values(next_start_at=later(times))
+    )
 
 
 def set_now(connection: Connection) -> dict[str, Wishes]:

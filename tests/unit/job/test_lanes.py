@@ -139,6 +139,27 @@ class TestSettings:
         assert (channel.capacity, channel.throttle) == (3, 1)
 
     @pytest.mark.parametrize(
+        ("given", "length_s"),
+        [
+            (2, 2),
+            (0.25, 0.25),
+            (1e-5, 1e-5),
+            ("3", 3),
+            ("500ms", 0.5),
+            ("1.5m", 90),
+            ("2 h", 7_200),
+            ("30d", 2_592_000),
+        ],
+    )
+    def test_times_are_seconds_or_have_a_unit(self, given: Any, length_s: float) -> None:
+        """
+        As numbers or text.
+        """
+        assert Settings.load(job={"channels": {"a": {"throttle": given}}}).job.channels[
+            "root.a"
+        ].throttle == (pytest.approx(length_s))
+
+    @pytest.mark.parametrize(
         ("text", "message"),
         [
             ("capacity = 0", "setting {capacity} is wrong: capacity 0 could mean two things"),
