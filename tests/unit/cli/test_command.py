@@ -70,6 +70,7 @@ def test_there_are_the_commands_that_are_promised() -> None:
         "backend enable", "backend remove",
         "cursor show", "cursor reset",
         "jobs list", "jobs show", "jobs retry", "jobs cancel", "jobs done",
+        "schedule list", "schedule run", "schedule pause", "schedule resume",
         "inbox list", "inbox show", "inbox resolve",
     }  # fmt: skip
 
