@@ -43,7 +43,7 @@ class Takes(Protocol):
         ...
 
     def put_graph(
-        self, env: Env, calls: Sequence[Call], edges: Sequence[tuple[int, int, State]]
+        self, env: Env, calls: Sequence[Call], edges: Sequence[tuple[int, int, State]], /
     ) -> Sequence[JobRef]:
         """Take calls of one env that wait for each other.
 

@@ -2,22 +2,28 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from isthmus.env import Env
 from isthmus.hub import Hub
-from isthmus.job import JobRef
+from isthmus.job import JobRef, State
 from isthmus.job.call import Call
 from isthmus.job.delay import Delayable, DelayProxy
-from isthmus.job.payload import browse, load_arguments, load_context
+from isthmus.job.inline import Seen, Walk, make
+from isthmus.job.join import is_join
+from isthmus.job.layout import Edge
+from isthmus.job.payload import load_arguments, load_context
 
 
 class TrappedJobs:
     """What was delayed while jobs are trapped; made by `trap_jobs`.
 
     Attributes:
-        calls: The calls that were delayed, in order. One that is equal by its identity key to one
-            that was not performed yet is left out, as it is when jobs are stored.
+        calls: The calls that were delayed, in order, those of a graph as they would run. One that is
+            equal by its identity key to one that was not performed yet is left out, as it is when jobs
+            are stored.
     """
 
     calls: list[Call]
@@ -25,29 +31,64 @@ class TrappedJobs:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self.calls = []
-        self._refs: dict[str, JobRef] = {}
+        self._walk = Walk()
+        self._waiting: dict[str, int] = {}
+        self._keys: dict[int, str] = {}
+        self._refs: list[JobRef] = []
         self._performed = 0
 
     # -- Delayer -----------------------------------------------------------------------
 
     def with_delay(self, target: Any, **options: Any) -> DelayProxy:
         """Give a proxy whose method calls are trapped."""
-        return DelayProxy(self._put, target, **options)
+        return DelayProxy(self, target, **options)
 
     def delayable(self, target: Any, **options: Any) -> Delayable:
         """Give a proxy on which a call is prepared; its ``delay()`` is trapped."""
-        return Delayable(self._put, target, **options)
+        return Delayable(self, target, **options)
 
-    def _put(self, call: Call) -> JobRef:
+    def put(self, call: Call) -> JobRef:
+        """Trap a call."""
+        return self._put(call)[1]
+
+    def put_many(self, calls: Sequence[Call]) -> list[JobRef]:
+        """Trap calls."""
+        return [self.put(call) for call in calls]
+
+    def put_block(self, call: Call, payloads: Sequence[str]) -> list[JobRef]:
+        """Trap calls that differ in their arguments only."""
+        loaded = ((payload, load_arguments(payload, call.env)) for payload in payloads)
+        return [
+            self.put(replace(call, payload=payload, args=args, kwargs=kwargs))
+            for payload, (args, kwargs) in loaded
+        ]
+
+    def put_graph(self, _env: Env, calls: Sequence[Call], edges: Sequence[Edge]) -> list[JobRef]:
+        """Trap calls that wait for each other."""
+        before: dict[int, list[tuple[int, State]]] = {}
+        for parent, child, on in edges:
+            before.setdefault(child, []).append((parent, on))
+        places: list[int] = []
+        refs: list[JobRef] = []
+        for index, call in enumerate(calls):
+            place, ref = self._put(call, [(places[parent], on) for parent, on in before.get(index, ())])
+            places.append(place)
+            refs.append(ref)
+        return refs
+
+    def _put(self, call: Call, before: Sequence[tuple[int, State]] = ()) -> tuple[int, JobRef]:
         key = call.identity_key()
-        if key is not None and key in self._refs:
-            first = self._refs[key]
-            return JobRef(first.id, first.description, is_duplicate=True)
-        self.calls.append(call)
-        ref = JobRef(len(self.calls), call.description)
+        if key is not None and key in self._waiting:
+            place = self._waiting[key]
+            first = self._refs[place]
+            return place, JobRef(first.id, first.description, is_duplicate=True)
+        place = self._walk.add(call, before)
+        self._refs.append(JobRef(place + 1, call.description))
+        if not _is_join(call):
+            self.calls.append(call)
         if key is not None:
-            self._refs[key] = ref
-        return ref
+            self._waiting[key], self._keys[place] = place, key
+        return place, self._refs[place]
 
     # -- looking -----------------------------------------------------------------------
 
@@ -98,6 +139,11 @@ class TrappedJobs:
             f"trapped:\n{self._listed()}"
         )
 
+    def parents_of(self, call: Call) -> list[Call]:
+        """List the calls that one of `calls` waits for, in their order."""
+        place = next(n for n, known in enumerate(self._walk.calls) if known is call)
+        return [self._walk.calls[n] for n in self._walk.before(place)]
+
     def _listed(self) -> str:
         lines = [
             f"  {call.label} on {call.target!r} with {tuple(call.args)!r}, {dict(call.kwargs)!r}"
@@ -110,7 +156,8 @@ class TrappedJobs:
     def perform_enqueued_jobs(self, env: Env | None = None) -> int:
         """Run the trapped jobs that were not performed yet, and those that they create.
 
-        The more urgent go first, then the older ones. An ``eta`` is not waited for; an error is the caller's.
+        The more urgent go first, then the older ones; in a graph each after those that it waits for. An
+        ``eta`` is not waited for. An error is the caller's, unless a graph has something to do on it.
 
         Args:
             env: Where they run; None gives each an env of its own, as a worker does. An env that has
@@ -120,27 +167,42 @@ class TrappedJobs:
             How many were run.
         """
         count = 0
-        while batch := self.calls[self._performed :]:
-            self._performed = len(self.calls)
-            self._refs.clear()
-            for call in sorted(batch, key=lambda c: c.priority):
-                self._perform(call, env)
-                count += 1
+        while self._performed < len(self._walk.calls):
+            batch = range(self._performed, len(self._walk.calls))
+            self._performed = batch.stop
+            count += sum(self._perform(place, env) for place in self._in_order(batch))
         return count
 
-    def _perform(self, call: Call, env: Env | None) -> None:
+    def _in_order(self, batch: range) -> Iterator[int]:
+        """Give the calls of a batch, each after those that it waits for."""
+        waits = {place: sum(n in batch for n in self._walk.parents(place)) for place in batch}
+        ready = [(self._walk.calls[place].priority, place) for place in batch if not waits[place]]
+        heapify(ready)
+        while ready:
+            _, place = heappop(ready)
+            yield place
+            for child in self._walk.children(place):
+                if child in waits:
+                    waits[child] -= 1
+                    if not waits[child]:
+                        heappush(ready, (self._walk.calls[child].priority, child))
+
+    def _perform(self, place: int, env: Env | None) -> bool:
+        """Run one call, if what it waits for ended as it should; tells whether it counts."""
+        call = self._walk.calls[place]
+        self._waiting.pop(self._keys.pop(place, ""), None)
+        return self._walk.run(place, lambda made, seen: self._make(made, env, seen)) and not _is_join(call)
+
+    def _make(self, call: Call, env: Env | None, seen: Seen) -> Any:
         if env is not None:
-            self._call(call, env)
-            return
+            return make(call, env, seen)
         ctx = load_context(call.context())
         with self._hub.env(user=call.env.user, run_id=call.env.run_id, **ctx) as own:
-            self._call(call, own)
+            return make(call, own, seen)
 
-    @staticmethod
-    def _call(call: Call, env: Env) -> None:
-        target = env[call.model] if call.record_id is None else browse(env, call.model, call.record_id)
-        args, kwargs = load_arguments(call.payload, env)
-        getattr(target, call.method)(*args, **kwargs)
+
+def _is_join(call: Call) -> bool:
+    return is_join(call.model, call.method)
 
 
 def _is(call: Call, method: Callable[..., Any] | str | None) -> bool:

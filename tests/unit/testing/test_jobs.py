@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from isthmus.env import ModelExtension
 from isthmus.hub import Hub
 from isthmus.job import job
+from isthmus.job.graph import chain, group
 from isthmus.settings import Settings
 from isthmus.store.sql import SqlModel
 from isthmus.testing.jobs import trap_jobs
@@ -42,6 +43,23 @@ class TrapNoteJobs(ModelExtension):
         """Delay two."""
         for _ in range(2):
             self.env[NAME].with_delay().add(text)
+
+    @job
+    def add_seen(self, text: str) -> str:
+        """Write a note with what those before returned."""
+        seen = ",".join(filter(None, self.env.parent_results + self.env.parent_errors))
+        self.env[NAME].create({"text": f"{text}({seen})"})
+        return text
+
+    @job
+    def refuse(self) -> None:
+        """Fail."""
+        raise ValueError("refused")
+
+    @job
+    def add_graph(self) -> None:
+        """Delay a graph."""
+        chain(self.delayable().add_seen("x"), self.delayable(priority=0).add_seen("y")).delay()
 
     @job
     def rename(self, text: str) -> None:
@@ -146,3 +164,90 @@ def test_performing_in_the_test_s_own_env(hub: Hub) -> None:
         seen = note.text
 
     assert seen == "b"
+
+
+def test_graphs_are_performed_in_their_order(hub: Hub) -> None:
+    """
+    Whatever their priorities; results are handed on, also through a join, which is not counted.
+    """
+    with trap_jobs(hub) as trap:
+        with hub.env() as env:
+            call = env[NAME].delayable
+            first = group(call(priority=50).add_seen(text) for text in "abc")
+            chain(first, group(call(priority=1).add_seen(text) for text in "xyz")).delay()
+            env[NAME].with_delay(priority=20).add_seen("alone")
+        trap.assert_jobs_count(7)
+        before = [call.args for call in trap.parents_of(trap.calls[3])]
+        performed = trap.perform_enqueued_jobs()
+
+    assert performed == 7
+    assert before == [("a",), ("b",), ("c",)]
+    assert texts(hub) == ["alone()", "a()", "b()", "c()", "x(a,b,c)", "y(a,b,c)", "z(a,b,c)"]
+
+
+def test_a_job_may_delay_a_graph(hub: Hub) -> None:
+    """
+    It is trapped and performed as well.
+    """
+    with trap_jobs(hub) as trap:
+        with hub.env() as env:
+            env[NAME].with_delay().add_graph()
+        performed = trap.perform_enqueued_jobs()
+
+    assert performed == 3
+    assert texts(hub) == ["x()", "y(x)"]
+
+
+def test_a_failure_that_is_watched_is_not_the_test_s(hub: Hub) -> None:
+    """
+    What watches it runs; what waits for success does not.
+    """
+    with trap_jobs(hub) as trap:
+        with hub.env() as env:
+            call = env[NAME].delayable
+            call().refuse().on_done(call().add_seen("no")).on_failure(call().add_seen("yes")).delay()
+        performed = trap.perform_enqueued_jobs()
+
+    assert performed == 2
+    assert texts(hub) == ["yes(refused)"]
+
+
+def test_a_failure_that_nothing_watches_is_the_test_s(hub: Hub) -> None:
+    """
+    As that of a single job.
+    """
+    with trap_jobs(hub) as trap:
+        with hub.env() as env:
+            call = env[NAME].delayable
+            call().refuse().on_done(call().add_seen("no")).delay()
+        with pytest.raises(ValueError, match="refused"):
+            trap.perform_enqueued_jobs()
+
+
+def test_equal_jobs_in_graphs_are_trapped_once(hub: Hub) -> None:
+    """
+    What follows either of them follows the one that is left.
+    """
+    with trap_jobs(hub) as trap:
+        with hub.env() as env:
+            same = env[NAME].with_delay(identity_key="k").add_seen("a")
+            call = env[NAME].delayable
+            refs = chain(
+                call().add_seen("b"), call(identity_key="k").add_seen("a"), call().add_seen("c")
+            ).delay()
+        performed = trap.perform_enqueued_jobs()
+
+    assert (refs[1].id, refs[1].is_duplicate) == (same.id, True)
+    assert performed == 3
+    assert texts(hub) == ["a()", "b()", "c(a)"]
+
+
+def test_many_calls_are_trapped_one_by_one(hub: Hub) -> None:
+    """
+    Each with its arguments.
+    """
+    with trap_jobs(hub) as trap, hub.env() as env:
+        env[NAME].with_delay().add.map([("a",), ("b",)])
+
+        trap.assert_jobs_count(2)
+        trap.assert_enqueued_job(env[NAME].add, args=("b",))
