@@ -1,6 +1,7 @@
 """``isthmus status``: how things stand, and in words what cannot run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -41,9 +42,12 @@ def status(session: Session) -> int:
 
 def _look(hub: "Hub", env: "Env") -> dict[str, Any]:
     backends = env["connector.backend"].search([("active", "in", [True, False])], order="id")
+    counts = hub.queue.desk.counts()
     return {
         "backends": [_backend(env, b) for b in backends],
-        "jobs": {str(state): count for state, count in hub.queue.counts().items()},
+        "jobs": {str(state): count for state, count in counts.items()},
+        "jobs_at_least": sorted(counts.at_least),
+        "stuck": [asdict(problem) for problem in hub.queue.diagnosis.problems()],
         "inbox": _counts(env, "isthmus.checkpoint", "kind", [("state", "=", "open")]),
         "effects": {
             state: env["isthmus.effect"].search_count([("state", "=", state)]) for state in ("open", "asked")
@@ -99,15 +103,9 @@ def _problems(session: Session, found: Mapping[str, Any]) -> list[str]:
         if not b["active"]
     ]
     jobs = found["jobs"]
-    waiting = jobs["pending"] + jobs["wait_dependencies"]
-    active = any(b["active"] for b in found["backends"])
-    if not found["workers"] and (active or waiting):
-        what = (
-            f"{waiting} job{'s wait' if waiting != 1 else ' waits'}"
-            if waiting
-            else "changes are not looked for"
-        )
-        problems.append(f"no worker is running, {what}: isthmus worker")
+    if not found["workers"] and not found["stuck"] and any(b["active"] for b in found["backends"]):
+        problems.append("no worker is running, changes are not looked for: isthmus worker")
+    problems += [": ".join(filter(None, (stuck["message"], stuck["remedy"]))) for stuck in found["stuck"]]
     if jobs["failed"]:
         plural = "s have" if jobs["failed"] > 1 else " has"
         problems.append(
@@ -142,7 +140,7 @@ def _show(session: Session, found: Mapping[str, Any]) -> None:
         ],
     )
     out.facts([
-        ("jobs", _listed(found["jobs"])),
+        ("jobs", _listed(found["jobs"], found["jobs_at_least"])),
         ("inbox", _listed(found["inbox"])),
         ("effects", _listed(found["effects"])),
         ("workers", ", ".join(found["workers"]) or "none"),
@@ -154,8 +152,13 @@ def _show(session: Session, found: Mapping[str, Any]) -> None:
         out.say("all is well")
 
 
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "none"
+def _listed(counts: Mapping[str, int], at_least: Collection[str] = ()) -> str:
+    told = [
+        f"{'more than ' if name in at_least else ''}{count} {name.replace('_', ' ')}"
+        for name, count in counts.items()
+        if count
+    ]
+    return ", ".join(told) or "none"
 
 
 def _bindings(bindings: Mapping[str, Mapping[str, int]]) -> str:

@@ -1,14 +1,15 @@
 """Removing jobs that have ended, some time after their end."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, and_, delete, exists, func, literal_column, not_, or_, select
+from sqlalchemy import Connection, Engine, and_, delete, exists, literal_column, not_, or_, select
 
 from isthmus.clock import Clock
 from isthmus.job.join import JOIN_METHOD, JOIN_MODEL
 from isthmus.job.moves import Times
+from isthmus.job.overview import Overview
 from isthmus.job.selection import Selection, ago
 from isthmus.job.state import State
 from isthmus.job.table import EDGES, JOBS
@@ -55,6 +56,7 @@ class Cleaner:
 
     def __init__(self, engine: Engine, times: Times, clock: Clock, keep: Callable[[str], timedelta]) -> None:
         self._engine = engine
+        self._overview = Overview(engine, times)
         self._times = times
         self._clock = clock
         self._keep = keep
@@ -69,7 +71,7 @@ class Cleaner:
             How many were removed.
         """
         removed = 0
-        for lane in self._lanes():
+        for lane in self._overview.ended_lanes():
             limit = ago(self._times, self._keep(lane))
             old = [_IN_INDEX, JOBS.c.channel == lane, JOBS.c.finished_at <= limit]
             if self._any(old):
@@ -112,18 +114,6 @@ class Cleaner:
             self._clock.sleep(_BREATH_S)
 
     # -- steps -------------------------------------------------------------------------
-
-    def _lanes(self) -> Iterator[str]:
-        """Find the lanes with ended jobs: one look into the index for each, however many jobs there are."""
-        last = ""
-        while True:
-            following = select(func.min(JOBS.c.channel)).where(_IN_INDEX, JOBS.c.channel > last)
-            with self._reading() as connection:
-                lane = connection.scalar(following)
-            if lane is None:
-                return
-            yield lane
-            last = lane
 
     def _any(self, conditions: Sequence[Any]) -> bool:
         """Look first: an idle installation's cleaner takes no lock of SQLite's only writer."""

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from isthmus.errors import JobStateError
 from isthmus.job import dependents
+from isthmus.job.graph_view import GraphView, graph_of
 from isthmus.job.moves import Times, in_state, move
 from isthmus.job.overview import Counts, Overview
 from isthmus.job.selection import Selection, state_named
@@ -116,6 +117,11 @@ class Desk:
     def counts(self) -> Counts:
         """Count the jobs in each state; see `isthmus.job.Queue.counts`."""
         return self.overview.counts()
+
+    def graph_of(self, job: Job) -> GraphView | None:
+        """Look at the graph that a job belongs to; None when it belongs to none."""
+        with self._reading() as session:
+            return graph_of(session.connection(), job.id)
 
     def worker_of(self, job: Job) -> WorkerRow | None:
         """Give the worker that runs a job; None when none does."""

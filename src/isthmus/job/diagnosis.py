@@ -146,7 +146,7 @@ class Diagnosis:
                     return Problem(
                         code="returning",
                         message=f"lane {above} is sequential and its job {blocker.job_id} is tried again "
-                        f"first, in {_spell(eta - now)}",
+                        f"first, in {spell(eta - now)}",
                         remedy=f"isthmus jobs retry {blocker.job_id} tries it now",
                         lane=above,
                     )
@@ -159,8 +159,8 @@ class Diagnosis:
             if next_at is not None and _WORTH_TELLING < next_at - now <= throttle:
                 return Problem(
                     code="throttled",
-                    message=f"lane {lane} begins one job in {_spell(throttle)}, "
-                    f"the next in {_spell(next_at - now)}",
+                    message=f"lane {lane} begins one job in {spell(throttle)}, "
+                    f"the next in {spell(next_at - now)}",
                     remedy=f"isthmus channel set {lane} --throttle 0 if that is too slow",
                     lane=lane,
                 )
@@ -180,7 +180,7 @@ def _full(lane: str, capacity: int, use: SlotUse | None, workers: Sequence[Worke
     return Problem(
         code="full",
         message=f"lane {lane} is full: {len(gone)} of its {capacity} places are held for a worker that is "
-        f"gone ({who}), until its lease runs out in {_spell(use.until)} at the latest",
+        f"gone ({who}), until its lease runs out in {spell(use.until)} at the latest",
         lane=lane,
     )
 
@@ -196,7 +196,7 @@ def _of_workers(
     gone = [worker for worker in workers if not worker.alive]
     if waiting and not alive:
         last = max(gone, key=lambda worker: worker.id, default=None)
-        seen = f" (the last, {last.name}, gave its last sign {_spell(last.silent)} ago)" if last else ""
+        seen = f" (the last, {last.name}, gave its last sign {spell(last.silent)} ago)" if last else ""
         yield Problem(
             code="no_worker",
             message=f"no worker is running{seen}, {_wait(waiting)}",
@@ -214,10 +214,10 @@ def _of_workers(
     for worker in workers:
         # A live one gives three signs in the time of a lease.
         if worker.running and (not worker.alive or worker.left < lease / 3):
-            when = f"in {_spell(worker.left)} at the latest" if alive else "when a worker runs"
+            when = f"in {spell(worker.left)} at the latest" if alive else "when a worker runs"
             yield Problem(
                 code="silent_worker",
-                message=f"worker {worker.name} has given no sign for {_spell(worker.silent)}; "
+                message=f"worker {worker.name} has given no sign for {spell(worker.silent)}; "
                 f"what it was running ({worker.running}) is taken back {when}",
                 remedy="" if alive else "isthmus worker",
                 jobs=worker.running,
@@ -277,10 +277,10 @@ def _wait(count: int) -> str:
     return f"{count:,} job{'s wait' if count != 1 else ' waits'}"
 
 
-def _spell(time: timedelta) -> str:
+def spell(time: timedelta) -> str:
     """Write a duration for people.
 
-    >>> _spell(timedelta(seconds=7)), _spell(timedelta(minutes=2, seconds=5)), _spell(timedelta(hours=30))
+    >>> spell(timedelta(seconds=7)), spell(timedelta(minutes=2, seconds=5)), spell(timedelta(hours=30))
     ('7 s', '2 min', '30 h')
     """
     seconds = max(time.total_seconds(), 0)

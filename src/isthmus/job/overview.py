@@ -4,7 +4,7 @@ However many jobs have ended, it reads little: active ones stand in partial inde
 many are counted and no more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, func, literal_column, select
 
 from isthmus.job.moves import Times, in_state
+from isthmus.job.selection import ago
 from isthmus.job.state import State
 from isthmus.job.table import JOBS, SLOTS, WORKERS
 from isthmus.store.sql import Owner
@@ -203,6 +204,33 @@ class Overview:
         """Tell the time that counts."""
         with self._reading() as connection:
             return self._now(connection)
+
+    def ended_lanes(self) -> Iterator[str]:
+        """Find the lanes with ended jobs: one look into the index for each, however many jobs there are."""
+        last = ""
+        while True:
+            following = select(func.min(JOBS.c.channel)).where(_ENDED, JOBS.c.channel > last)
+            with self._reading() as connection:
+                lane = connection.scalar(following)
+            if lane is None:
+                return
+            yield lane
+            last = lane
+
+    def rates(self, within: timedelta) -> dict[str, float]:
+        """Tell how many jobs a second were done or given up, by lane.
+
+        Args:
+            within: In this time until now.
+        """
+        recent = JOBS.c.finished_at > ago(self._times, within)
+        found: dict[str, float] = {}
+        for lane in self.ended_lanes():
+            counted = select(func.count()).select_from(JOBS).where(_ENDED, JOBS.c.channel == lane, recent)
+            with self._reading() as connection:
+                count = connection.scalar(counted) or 0
+            found[lane] = count / within.total_seconds()
+        return found
 
     # -- by worker ---------------------------------------------------------------------
 

@@ -115,21 +115,6 @@ class Selection:
     newer_than: timedelta | None = None
     by_end: bool = False
 
-    @property
-    def is_open(self) -> bool:
-        """True when nothing is set but states.
-
-        >>> Selection(states=[State.FAILED]).is_open, Selection(model="trello.card").is_open
-        (True, False)
-        """
-        return all(
-            value is None
-            for value in (
-                self.ids, self.channel, self.model, self.method, self.error_type, self.backend,
-                self.older_than, self.newer_than,
-            )
-        )  # fmt: skip
-
     def conditions(self, times: Times) -> list[Any]:
         """Give the conditions on `JOBS`.
 

@@ -94,7 +94,11 @@ def test_without_settings_the_program_says_what_to_do(folder: Folder) -> None:
         ),
         ("jobs list --model project.tsk", 1, f"unknown model 'project.tsk'{TASK}"),
         ("jobs show 99", 1, "there is no job 99"),
-        ("jobs retry", 2, "name the jobs by number, or all failed ones by --failed"),
+        (
+            "jobs retry",
+            2,
+            "name the jobs by number, or choose them by options (such as --channel, --error-type or --all)",
+        ),
         ("inbox show 99", 1, "there is no inbox item 99: see `isthmus inbox list`"),
         ("inbox resolve 99 --ours", 1, "there is no inbox item 99: see `isthmus inbox list`"),
         ("inbox resolve 99", 2, "give exactly one of --ours, --theirs, --retry and --ignore"),

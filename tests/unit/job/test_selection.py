@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 
 from isthmus.errors import JobStateError, UsageError
-from isthmus.job import State
-from isthmus.job.selection import Selection, age, state_named
+from isthmus.job.selection import age, state_named
 
 
 @pytest.mark.parametrize(
@@ -34,12 +33,3 @@ def test_a_state_that_does_not_exist_is_named_with_the_nearest() -> None:
     """
     with pytest.raises(JobStateError, match=r"'faild' is no state of a job.*failed"):
         state_named("faild")
-
-
-def test_a_choice_of_states_alone_is_open() -> None:
-    """
-    Everything else narrows it.
-    """
-    assert Selection(states=[State.FAILED]).is_open
-    assert not Selection(newer_than=timedelta(hours=1)).is_open
-    assert not Selection(ids=[]).is_open
