@@ -6,7 +6,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from isthmus.cli.job_log import JobLog
@@ -18,6 +20,7 @@ from isthmus.errors import IsthmusError, JobDefinitionError, RetryableJobError, 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.hub import Hub
     from isthmus.job import Worker
+    from isthmus.job.tally import Sheet, Tally
 
 logger = logging.getLogger("isthmus.worker")
 
@@ -36,6 +39,7 @@ class Child:
         threads: Jobs at a time; None takes the settings'.
         channels: Names of the lanes from which jobs are taken, with commas; None for all.
         timers: Makes what is to be done again and again beside the jobs.
+        sheets: The folder for what is counted for the metrics; None when nobody reads them.
     """
 
     def __init__(
@@ -46,12 +50,15 @@ class Child:
         threads: int | None,
         channels: str | None,
         timers: "Callable[[Hub], Timers]",
+        sheets: Path | None = None,
     ) -> None:
         self._session = session
         self._line = Lifeline(lifeline)
         self._threads = threads
         self._channels = channels
         self._timers = timers
+        self._sheets = sheets
+        self._sheet: Sheet | None = None
         self._told: dict[str, int] = {}
         # The supervisor says when; a service manager sends its signal to every process of the service.
         self._line.heed(signal.SIGTERM)
@@ -64,7 +71,7 @@ class Child:
             worker = self._make(hub)
         except IsthmusError as exc:
             return self._refuse(exc)
-        jobs = JobLog(hub)
+        jobs = JobLog(hub, self._tally())
         worker.on_claimed, worker.on_finished = jobs.claimed, jobs.finished
         worker.on_stuck = lambda: self._break_off(jobs)
         worker.start()
@@ -108,6 +115,15 @@ class Child:
         except JobDefinitionError as exc:
             raise UsageError(str(exc)) from None
 
+    def _tally(self) -> "Tally | None":
+        if self._sheets is None:
+            return None
+        from isthmus.job.tally import Sheet, Tally
+
+        tally = Tally()
+        self._sheet = Sheet(self._sheets, tally)
+        return tally
+
     def _refuse(self, error: IsthmusError) -> int:
         """Leave it to the supervisor to say why: all its processes have the same reason."""
         if self._session.shared.debug:
@@ -121,6 +137,10 @@ class Child:
 
     def _tell(self, jobs: JobLog, given_back: int = 0) -> None:
         """Tell the totals, when they have changed."""
+        if self._sheet is not None:
+            # The folder goes with the supervisor.
+            with suppress(OSError):
+                self._sheet.write()
         totals = dict(jobs.ended)
         if totals != self._told or given_back:
             self._told = totals

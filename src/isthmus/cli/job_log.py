@@ -2,16 +2,34 @@
 
 import logging
 import threading
+import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from isthmus.cli import log
 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.hub import Hub
     from isthmus.job import Outcome
+    from isthmus.job.tally import Tally
 
 logger = logging.getLogger("isthmus.worker")
+
+_MOST_FAILURES: Final = 100
+
+
+@dataclass(slots=True)
+class _Begun:
+    """The job that a thread is at, or the first of those that share a transaction.
+
+    Attributes:
+        lane: The lane of all of them.
+        since: When it began.
+    """
+
+    lane: str
+    since: float
 
 
 class JobLog:
@@ -22,42 +40,57 @@ class JobLog:
 
     Args:
         hub: The hub.
+        tally: Counts for the metrics; None when nobody reads them.
 
     Attributes:
         ended: How many jobs there were, by how they ended.
-        failures: Why jobs failed, a sentence for each.
+        failures: Why jobs failed, a sentence for each; the first hundred.
     """
 
-    def __init__(self, hub: "Hub") -> None:
+    def __init__(self, hub: "Hub", tally: "Tally | None" = None) -> None:
         from isthmus.sync.polling import LANE
 
         self._hub = hub
+        self._tally = tally
         self._lock = threading.Lock()
         self.ended: Counter[str] = Counter()
         self.failures: list[str] = []
         self._quiet_lane = LANE
-        self._looks: set[int] = set()
+        self._thread = threading.local()
 
     def claimed(self, job_id: int) -> None:
         """Hear that a job is about to run."""
-        job = self._hub.queue.show(job_id)
+        queue = self._hub.queue
+        # Asking the database for each job would cost more than many a job does.
+        job = next((job for job in queue.claimer.running if job.id == job_id), None) or queue.show(job_id)
+        self._thread.begun = _Begun(job.channel, time.monotonic())
         log.bind(**{log.RUN: job.run_id, "isthmus_job_id": job_id})
-        if job.channel == self._quiet_lane:
-            self._looks.add(job_id)
-        level = logging.DEBUG if job_id in self._looks else logging.INFO
+        level = logging.DEBUG if job.channel == self._quiet_lane else logging.INFO
         logger.log(level, "job begins", extra={"isthmus_job": f"{job.model}.{job.method}"})
+        if self._tally is not None and job.attempt == 1 and self._tally.wants_wait:
+            row = queue.show(job_id)
+            if row.started_at is not None:
+                self._tally.began((row.started_at - row.created_at).total_seconds())
 
     def finished(self, outcome: "Outcome") -> None:
         """Hear how it ended."""
         state = "lost" if outcome.state is None else str(outcome.state)
-        looked = outcome.job_id in self._looks and state != "failed"
-        self._looks.discard(outcome.job_id)
+        begun: _Begun = self._thread.begun
+        looked = begun.lane == self._quiet_lane and state != "failed"
         with self._lock:
             if not looked:
                 self.ended[state] += 1
-            if state == "failed":
+            if state == "failed" and len(self.failures) < _MOST_FAILURES:
                 self.failures.append(f"job {outcome.job_id} failed: {outcome.message}")
         reason = {"isthmus_reason": outcome.message} if outcome.message else {}
         level = logging.DEBUG if looked else logging.INFO
-        logger.log(level, "job ended", extra={"isthmus_state": state, **reason})
+        # Of jobs that share a transaction only the first was heard of before.
+        about = {"isthmus_job_id": outcome.job_id, "isthmus_state": state, **reason}
+        logger.log(level, "job ended", extra=about)
+        if self._tally is not None:
+            now = time.monotonic()
+            self._tally.ended(
+                begun.lane, outcome.state, seconds=now - begun.since, error_type=outcome.error_type
+            )
+            begun.since = now
         log.unbind()

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 
 from isthmus.cli.child import Child
 from isthmus.cli.command import command
+from isthmus.cli.metrics import serve
 from isthmus.cli.processes import Supervisor
 from isthmus.cli.session import Session
 
@@ -55,7 +57,12 @@ def worker(
     poll: Annotated[
         bool, typer.Option("--poll/--no-poll", help="Look at each active backend again and again.")
     ] = True,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="[HOST:]PORT", help="Serve metrics for Prometheus there."),
+    ] = None,
     child: Annotated[str | None, typer.Option("--child", hidden=True)] = None,
+    sheets: Annotated[Path | None, typer.Option("--sheets", hidden=True)] = None,
 ) -> int:
     """Run jobs, and look at each active backend once a minute (setting poll_s), until Ctrl-C.
 
@@ -65,7 +72,7 @@ def worker(
     session.log_level = "INFO"
     session.log_keys |= {"isthmus_pid": os.getpid()}
     if child is not None:
-        return _work(session, child, threads, channels, poll=poll)
+        return _work(session, child, threads, channels, poll=poll, sheets=sheets)
     settings = session.settings
     # What the children are given beside their place and their lifeline.
     options = _options(session, threads, channels)
@@ -74,8 +81,11 @@ def worker(
         polling = "--poll" if poll else "--no-poll"
         return [*_program(), "worker", *options, polling, "--child", f"{lifeline}:{session.run_id}"]
 
-    supervisor = Supervisor(command_line, processes, grace=timedelta(seconds=settings.job.grace_s))
-    with _Signals(supervisor):
+    with ExitStack() as during:
+        if metrics is not None:
+            options += ["--sheets", str(during.enter_context(serve(session, metrics)))]
+        supervisor = Supervisor(command_line, processes, grace=timedelta(seconds=settings.job.grace_s))
+        during.enter_context(_Signals(supervisor))
         found = supervisor.run()
     if found.failure is not None:
         return session.fail(found.failure.type, found.failure.message, found.failure.exit_code)
@@ -111,7 +121,15 @@ def _program() -> list[str]:
     return [sys.executable, *([] if here else ["-P"]), "-m", "isthmus.cli"]
 
 
-def _work(session: Session, child: str, threads: int | None, channels: str | None, *, poll: bool) -> int:
+def _work(
+    session: Session,
+    child: str,
+    threads: int | None,
+    channels: str | None,
+    *,
+    poll: bool,
+    sheets: Path | None,
+) -> int:
     """Be one of the processes."""
     lifeline, _, session.run_id = child.partition(":")
 
@@ -122,7 +140,9 @@ def _work(session: Session, child: str, threads: int | None, channels: str | Non
         tick = partial(schedules.tick, without=() if poll else (LANE,))
         return [(schedules.tick_every, tick)]
 
-    return Child(session, int(lifeline), threads=threads, channels=channels, timers=timers).run()
+    return Child(
+        session, int(lifeline), threads=threads, channels=channels, timers=timers, sheets=sheets
+    ).run()
 
 
 class _Signals:

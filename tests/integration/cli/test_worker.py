@@ -6,9 +6,11 @@ import pty
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -460,3 +462,44 @@ def test_what_jobs_print_does_not_disturb_the_document(small: Place) -> None:
 
     assert small.document["jobs"] == {"done": 1}
     assert "printed by a job" in small.log
+
+
+def test_metrics_of_all_processes_are_served(small: Place) -> None:
+    """
+    What the processes have counted is told together, also what a killed one had; with the queue's depth.
+    """
+    with small.worker("--processes", "2", "--metrics", "0") as process:
+        first, second = small.until_started(2)
+        (url,) = re.findall(r"isthmus_url=(\S+)", small.log)
+
+        def told(name: str) -> float:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                found = re.findall(rf"(?m)^{re.escape(name)} (\S+)$", answer.read().decode())
+            return float(found[0]) if found else 0.0
+
+        for number in range(3):
+            small.delay("add", f"row {number}")
+        until(lambda: told('isthmus_jobs_finished_total{lane="root",outcome="done"}') == 3, "three are done")
+        for pid in (first, second):
+            os.kill(pid, signal.SIGKILL)
+        small.delay("add", "last")
+        until(lambda: told('isthmus_jobs_finished_total{lane="root",outcome="done"}') == 4, "four are done")
+        until(lambda: told('isthmus_workers{state="alive"}') == 2, "both workers are told")
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(30)
+
+    assert code == 0
+
+
+def test_an_address_that_is_taken_is_said_once(small: Place) -> None:
+    """
+    No process is started for nothing.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with small.worker("--metrics", str(port)) as process:
+            code = process.wait(30)
+
+    assert code == 2
+    assert f"--metrics: 127.0.0.1:{port} cannot be listened on: Address already in use" in small.log
+    assert small.pids() == []
