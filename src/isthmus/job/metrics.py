@@ -177,7 +177,7 @@ def _counted(tally: Tally) -> Iterator[Metric]:
         failures.add_metric([name], count)
     run = HistogramMetricFamily("isthmus_job_seconds", "How long executions took.")
     wait = HistogramMetricFamily(
-        "isthmus_job_wait_seconds", "How long jobs that could be run waited for their first execution."
+        "isthmus_job_wait_seconds", "Time from the delaying of jobs to their first execution, of a sample."
     )
     for family, spread in ((run, tally.run), (wait, tally.wait)):
         family.add_metric([], _buckets(spread), spread.total)

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ WAIT_BUCKETS: Final = (
 OTHERS: Final = "other"
 """Stands for lanes and error types beyond the first so many: each value is a series in a database."""
 
+SAMPLE_EVERY_S: Final = 0.05
+"""Seconds between two jobs of a process whose waiting time is looked up."""
 _MOST_LANES: Final = 200
 _MOST_TYPES: Final = 100
 _OUTCOMES: Final[Mapping[State | None, str]] = {
@@ -84,7 +87,17 @@ class Tally:
         self.run = Spread(RUN_BUCKETS)
         self.wait = Spread(WAIT_BUCKETS)
         self._lanes: set[str] = set()
+        self._asked_at = -SAMPLE_EVERY_S
         self._lock = threading.Lock()
+
+    @property
+    def wants_wait(self) -> bool:
+        """True now and then: how long a job has waited stands in its row, which costs a look."""
+        now = time.monotonic()
+        if now - self._asked_at < SAMPLE_EVERY_S:
+            return False
+        self._asked_at = now
+        return True
 
     def began(self, waited: float) -> None:
         """Count the first beginning of a job.

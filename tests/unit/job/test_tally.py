@@ -102,3 +102,12 @@ def test_a_sheet_without_news_is_not_written_again(tmp_path: Path) -> None:
     sheet.write()
 
     assert [path.stat().st_mtime_ns for path in tmp_path.iterdir()] == [written]
+
+
+def test_waiting_times_are_a_sample() -> None:
+    """
+    They stand in the database: of many jobs that begin at once one is looked up.
+    """
+    tally = Tally()
+
+    assert [tally.wants_wait for _ in range(3)] == [True, False, False]
