@@ -12,15 +12,16 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := requirements/constraints.txt
+CONSTRAINTS_BENCH := requirements/constraints-bench.txt
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; \
 	done)
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c $(CONSTRAINTS)
 
-.PHONY: help demo test chaos bench lint format types layers lock clean
+.PHONY: help demo test chaos bench bench-queue lint format types layers lock clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.installed  ## the main job, on embedded SQLite, in under a minute
 	@$(BIN)/isthmus demo
@@ -33,6 +34,9 @@ chaos: $(VENV)/.installed-dev  ## the heavy forms of the tests that `make test` 
 
 bench: $(VENV)/.installed-dev  ## tables of ratios, kept in benchmarks/results
 	@for bench in benchmarks/bench_*.py; do $(BIN)/python "$$bench" $(ARGS); done
+
+bench-queue: $(VENV)/.installed-bench  ## the queue beside raw loops and others, kept in benchmarks/results
+	@$(BIN)/python benchmarks/queue $(ARGS)
 
 lint: $(VENV)/.installed-dev  ## ruff: rules and format
 	@$(BIN)/ruff check
@@ -72,3 +76,8 @@ $(VENV)/.installed-dev: $(VENV)/.python pyproject.toml $(CONSTRAINTS)
 	@echo "installing Isthmus and its development tools into $(VENV) ..."
 	@$(PIP_INSTALL) -e '.[dev]'
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-bench: $(VENV)/.python pyproject.toml $(CONSTRAINTS) $(CONSTRAINTS_BENCH)
+	@echo "installing Isthmus, its development tools and the queues it is measured beside into $(VENV) ..."
+	@$(PIP_INSTALL) -c $(CONSTRAINTS_BENCH) -e '.[dev,bench]'
+	@touch $(VENV)/.installed $(VENV)/.installed-dev $@

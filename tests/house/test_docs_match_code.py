@@ -61,7 +61,8 @@ def test_every_dependency_has_its_reason() -> None:
     Each library in pyproject.toml has a line in decision 0002, and none there is gone.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    required = project["dependencies"] + project["optional-dependencies"]["dev"]
+    optional = project["optional-dependencies"]
+    required = project["dependencies"] + optional["dev"] + optional["bench"]
     names = {re.split(r"[\[<>=!~ ]", requirement)[0] for requirement in required}
 
     explained = re.findall(r"(?m)^\| ([\w-]+) \|", (ROOT / "docs/decisions/0002-dependencies.md").read_text())

@@ -106,11 +106,12 @@ def test_no_file_knows_this_machine() -> None:
     assert named == {}
 
 
-def test_the_lock_names_versions_and_no_place() -> None:
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-bench.txt"])
+def test_the_lock_names_versions_and_no_place(name: str) -> None:
     """
     The constraints are pins only: where packages come from is each machine's own affair.
     """
-    lines = (ROOT / "requirements/constraints.txt").read_text().splitlines()
+    lines = (ROOT / "requirements" / name).read_text().splitlines()
 
     other = [line for line in lines if not re.fullmatch(r"#.*|[\w.-]+==[\w.+!]+", line)]
 
