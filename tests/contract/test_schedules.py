@@ -326,6 +326,20 @@ def test_a_tick_that_is_rolled_back_is_made_up_for(
     assert jobs(hub) == [("quarter", None, "pending"), ("pile", None, "pending")]
 
 
+def test_a_worker_may_leave_out_a_lane(places: Places, clock: FrozenClock) -> None:
+    """
+    What it leaves out stays due, for another one.
+    """
+    hub = places(Quarterly, Queued)
+    hub.queue.schedules.tick()
+    clock.advance(minutes(10))
+    first = hub.queue.schedules.tick(without=("root.quarters",))
+    second = places(Quarterly, Queued).queue.schedules.tick()
+
+    assert (first, second) == (1, 1)
+    assert [method for method, *_ in jobs(hub)] == ["pile", "quarter"]
+
+
 def test_nothing_due_costs_one_statement_that_reads_an_index(places: Places, database_kind: Kind) -> None:
     """
     Every worker asks each second, so it is one look into the index, and takes no lock.

@@ -20,10 +20,10 @@ class ScheduleRow(SqlModel):
     """Name of the model."""
     method: Mapped[str] = mapped_column(primary_key=True)
     """Name of the method."""
-    record_id: Mapped[str] = mapped_column(primary_key=True, default="", server_default="")
+    record_id: Mapped[str] = mapped_column(primary_key=True, default="")
     """Empty for the schedule itself; else text form of a record's key, and only `last_at` and `last_job_id`
     say something."""
-    spec: Mapped[str] = mapped_column(default="", server_default="")
+    spec: Mapped[str] = mapped_column(default="")
     """When it is due, as the code says."""
     override: Mapped[str | None]
     """When it is due, as the settings say, which wins."""
