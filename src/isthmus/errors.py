@@ -28,6 +28,8 @@
     * JobDefinitionError
     * JobArgumentError
     * JobStateError
+    * JobTimeoutError
+    * JobCancelledError
     * MaxRetriesError
   * RetryableJobError
     * NetworkRetryableError
@@ -239,6 +241,14 @@ class JobArgumentError(FailError):
 
 class JobStateError(FailError):
     """A transition that a job's state does not allow; names the job and both states."""
+
+
+class JobTimeoutError(FailError):
+    """A job took longer than its ``@job(timeout=)``."""
+
+
+class JobCancelledError(FailError):
+    """A person gave a job up while it ran; it is to stop."""
 
 
 class MaxRetriesError(FailError):

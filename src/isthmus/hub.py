@@ -17,7 +17,7 @@ from isthmus.component import AbstractComponent, ComponentRegistry, declared_com
 from isthmus.env import Env, Model, ModelClasses, ModelExtension, Record, Services, Store, declared_extensions
 from isthmus.errors import ConfigurationError, SettingsError, near
 from isthmus.event import EventListener, refuse_observed
-from isthmus.job import Queue
+from isthmus.job import Marks, Queue
 from isthmus.models import GROUPS
 from isthmus.plugin import Plugin, find
 from isthmus.settings import Settings
@@ -121,8 +121,12 @@ class Hub:
             secrets=self.secrets,
             hub=self,
         )
-        self.queue = Queue(self.engine, self.clock, self.owner, self.settings.job, self.env)
+        marks = Marks(
+            lambda name: [classes.record_class(name), classes.model_class(name)] if name in routed else []
+        )
+        self.queue = Queue(self.engine, self.clock, self.owner, self.settings.job, self.env, marks)
         self.services.delayer = self.queue
+        _ = self.queue.schedules.known  # refused now, if one is malformed, and not by the first worker
 
     @classmethod
     def from_settings(cls, path: Path | None = None, **overrides: Any) -> "Hub":
@@ -281,6 +285,7 @@ class Hub:
 
     def close(self) -> None:
         """Give the database connections back."""
+        self.queue.close()
         if self._owns_engine:
             self.engine.dispose()
 

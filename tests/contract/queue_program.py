@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +133,7 @@ def main() -> None:
     end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: end.set())
     threads = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    with make_hub(sys.argv[1]) as hub, Worker(hub.queue, threads, wait=timedelta(seconds=0.02)):
+    with make_hub(sys.argv[1]) as hub, Worker(hub.queue, threads):
         print(f"works {os.getpid()}", flush=True)  # noqa: T201 - the test waits for it
         end.wait()
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from isthmus.errors import JobStateError, ReadonlyError, TransactionError
 from isthmus.hub import Hub
 from isthmus.job import Job, Outcome, State, Worker, identity_exact
+from isthmus.job.table import WORKERS
 from isthmus.testing import Databases, FrozenClock, Probe
 from isthmus.testing.databases import Kind
 
@@ -186,7 +187,7 @@ class TestRunning:
             assert (entry.user, entry.run, entry.job) == ("anna", "run-1", str(ref.id))
         job = hub.queue.show(ref.id)
         assert ran == 1
-        assert (job.state, job.result, job.attempt, job.owner) == (State.DONE, '"A"', 1, None)
+        assert (job.state, job.result, job.attempt, job.worker_id) == (State.DONE, '"A"', 1, None)
 
     def test_a_job_on_a_record_gets_that_record(self, hub: Hub, program: Any, entries: Any) -> None:
         """
@@ -267,22 +268,6 @@ class TestRunning:
         assert seen == [(["before"], "started")]
         assert entries() == ["before", "after"]
         assert hub.queue.list()[0].state == State.DONE
-
-    def test_each_commit_prolongs_the_lease(self, hub: Hub, program: Any, during: Any) -> None:
-        """
-        A job that commits in between gives a sign of life by that.
-        """
-        seen: list[Any] = []
-        during["look"] = lambda _: seen.append(hub.queue.list()[0].lease_until)
-        ref = delay(hub, program).add_around("look")
-        claimed = hub.queue.claim()
-        assert claimed is not None
-        at_claim = hub.queue.show(ref.id).lease_until
-        hub.clock.sleep(30)
-
-        hub.queue.run(claimed)
-
-        assert (at_claim, seen) == (START + timedelta(seconds=60), [START + timedelta(seconds=90)])
 
 
 class TestGrowth:
@@ -511,7 +496,7 @@ class TestIdentity:
         assert claimed is not None
         second = delay(hub, program, identity_key="k").unreachable()
 
-        outcome = hub.queue.run(claimed)
+        (outcome,) = hub.queue.run(claimed)
 
         job = hub.queue.show(first.id)
         assert (outcome.state, job.state, job.superseded_by) == (
@@ -650,7 +635,7 @@ class TestRescue:
         """Let the started jobs look like those of a process that died."""
         gone = f"{str(hub.owner).partition(':')[0]}:1:0123456789abcdef"
         with hub.engine.begin() as connection:
-            connection.execute(update(Job.__table__).where(Job.state == "started").values(owner=gone))
+            connection.execute(update(WORKERS).values(owner=gone))
 
     def test_a_job_that_kills_its_workers_fails_in_the_end(self, hub: Hub, program: Any) -> None:
         """

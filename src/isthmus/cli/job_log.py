@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from isthmus.cli import log
@@ -19,17 +18,16 @@ logger = logging.getLogger("isthmus.worker")
 _MOST_FAILURES: Final = 100
 
 
-@dataclass(slots=True)
-class _Begun:
-    """The job that a thread is at, or the first of those that share a transaction.
+class _Begun(threading.local):
+    """The job that each thread is at, or the first of those that share a transaction.
 
     Attributes:
         lane: The lane of all of them.
         since: When it began.
     """
 
-    lane: str
-    since: float
+    lane = ""
+    since = 0.0
 
 
 class JobLog:
@@ -56,14 +54,14 @@ class JobLog:
         self.ended: Counter[str] = Counter()
         self.failures: list[str] = []
         self._quiet_lane = LANE
-        self._thread = threading.local()
+        self._begun = _Begun()
 
     def claimed(self, job_id: int) -> None:
         """Hear that a job is about to run."""
         queue = self._hub.queue
         # Asking the database for each job would cost more than many a job does.
         job = next((job for job in queue.claimer.running if job.id == job_id), None) or queue.show(job_id)
-        self._thread.begun = _Begun(job.channel, time.monotonic())
+        self._begun.lane, self._begun.since = job.channel, time.monotonic()
         log.bind(**{log.RUN: job.run_id, "isthmus_job_id": job_id})
         level = logging.DEBUG if job.channel == self._quiet_lane else logging.INFO
         logger.log(level, "job begins", extra={"isthmus_job": f"{job.model}.{job.method}"})
@@ -75,8 +73,7 @@ class JobLog:
     def finished(self, outcome: "Outcome") -> None:
         """Hear how it ended."""
         state = "lost" if outcome.state is None else str(outcome.state)
-        begun: _Begun = self._thread.begun
-        looked = begun.lane == self._quiet_lane and state != "failed"
+        looked = self._begun.lane == self._quiet_lane and state != "failed"
         with self._lock:
             if not looked:
                 self.ended[state] += 1
@@ -89,8 +86,7 @@ class JobLog:
         logger.log(level, "job ended", extra=about)
         if self._tally is not None:
             now = time.monotonic()
-            self._tally.ended(
-                begun.lane, outcome.state, seconds=now - begun.since, error_type=outcome.error_type
-            )
-            begun.since = now
+            seconds = now - self._begun.since
+            self._tally.ended(self._begun.lane, outcome.state, seconds=seconds, error_type=outcome.error_type)
+            self._begun.since = now
         log.unbind()

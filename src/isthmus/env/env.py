@@ -1,6 +1,6 @@
 """The unit of work: one transaction, one user, one context, access to models by name."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,6 +70,10 @@ class Env:
         self.readonly = readonly
         self.run_id = run_id or uuid4().hex[:12]
         self.job_id: str | None = None
+        self.parents: Sequence[Any] = ()
+        """In a job: what became of those that it waited for (`isthmus.job.parents.Parent`)."""
+        self.interrupt: BaseException | None = None
+        """What the next use of this env raises: whoever runs it shall stop."""
         self._ctx: Mapping[str, Any] = MappingProxyType(dict(ctx))
         self._owns = owns_transaction
         self._outside = False
@@ -147,6 +151,16 @@ class Env:
         return moment
 
     @property
+    def parent_results(self) -> list[Any]:
+        """In a job: what the jobs that it waited for returned, in the order in which they were prepared."""
+        return [parent.result for parent in self.parents]
+
+    @property
+    def parent_errors(self) -> list[str]:
+        """In a job that waited for a failure: why those failed that did, in the same order."""
+        return [parent.error for parent in self.parents if parent.error is not None]
+
+    @property
     def delayer(self) -> Delayer:
         """The queue.
 
@@ -180,6 +194,8 @@ class Env:
         Raises:
             OutsideError: Inside ``env.outside()``.
         """
+        if self.interrupt is not None:
+            raise self.interrupt
         if self._outside:
             raise OutsideError("no query inside env.outside(): read what you need before it, or after")
         return self.transaction.session
@@ -308,6 +324,8 @@ class Env:
             OutsideError: When it has only read but cannot be ended here.
             PhaseError: In a synchroniser's phase that makes no calls.
         """
+        if self.interrupt is not None:
+            raise self.interrupt
         if self._phase is not None and not self._phase.calls:
             raise PhaseError(
                 f"cannot {what} in phase {self._phase.name!r}: calls belong to 'gather' or 'write'"

@@ -168,6 +168,8 @@ class Transaction(Protocol):
     """Changes when everything that was loaded is worthless (after a rollback)."""
     guards: list[Callable[[], None]]
     """Called before each commit that writes; one that raises prevents it."""
+    outbox: Any
+    """The queue's: what it writes as the last thing before the commit; None while there is nothing."""
 
     @property
     def used(self) -> bool:
@@ -197,6 +199,10 @@ class Transaction(Protocol):
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo only this block when it raises."""
+        ...
+
+    def part(self) -> AbstractContextManager[None]:
+        """Undo only this block when it raises; costs a savepoint only when it uses the session."""
         ...
 
     def renew(self) -> None:

@@ -1,10 +1,13 @@
 """Jobs: delayed method calls, stored with the change that caused them and run by workers."""
 
 from isthmus.job.call import JobRef, identity_exact
-from isthmus.job.definition import JobMark, job
+from isthmus.job.definition import JobMark, Marks, job
 from isthmus.job.delay import Delayable
+from isthmus.job.graph import chain, group
 from isthmus.job.outcome import Outcome
 from isthmus.job.queue import Queue
+from isthmus.job.schedule import Schedules, ScheduleState
+from isthmus.job.schedule_mark import Setting, cron
 from isthmus.job.state import TRANSITIONS, State
 from isthmus.job.table import Job
 from isthmus.job.worker import Worker
@@ -15,10 +18,17 @@ __all__ = [
     "Job",
     "JobMark",
     "JobRef",
+    "Marks",
     "Outcome",
     "Queue",
+    "ScheduleState",
+    "Schedules",
+    "Setting",
     "State",
     "Worker",
+    "chain",
+    "cron",
+    "group",
     "identity_exact",
     "job",
 ]

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from isthmus.env import Env, Record
 from isthmus.errors import JobArgumentError
@@ -37,6 +37,32 @@ class JobRef:
         """Stand for the equal job that was there first."""
         self.id = winner_id
         self.is_duplicate = True
+
+
+class JobRefs(Sequence[JobRef]):
+    """The jobs of a call that was delayed for many arguments; each `JobRef` is made when it is looked at.
+
+    Args:
+        numbers: The jobs' numbers.
+        description: What they do.
+    """
+
+    def __init__(self, numbers: Sequence[int], description: str) -> None:
+        self.numbers = numbers
+        self._description = description
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> JobRef: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[JobRef]: ...
+    def __getitem__(self, index: int | slice) -> JobRef | Sequence[JobRef]:
+        """Give one job, or some."""
+        if isinstance(index, slice):
+            return JobRefs(self.numbers[index], self._description)
+        return JobRef(self.numbers[index], self._description)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +101,7 @@ class Call:
             definition.signature.bind(target, *args, **kwargs)
         except TypeError as exc:
             raise JobArgumentError(f"job {label} cannot be called like this: {exc}") from None
-        payload = dump_arguments(label, _positional(definition.signature), args, kwargs)
+        payload = dump_arguments(label, positional(definition.signature), args, kwargs)
         return cls(
             target=target, definition=definition, args=args, kwargs=kwargs, options=options, payload=payload
         )
@@ -139,7 +165,8 @@ class Call:
         return dump_context({key: ctx[key] for key in CONTEXT_KEYS if key in ctx})
 
 
-def _positional(signature: inspect.Signature) -> list[str]:
+def positional(signature: inspect.Signature) -> list[str]:
+    """List the parameters that may be given by position, without ``self``."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [p.name for p in signature.parameters.values() if p.kind in kinds][1:]
 
@@ -153,7 +180,7 @@ def identity_exact(call: Call) -> str:
     """
     bound = call.definition.signature.bind(call.target, *call.args, **call.kwargs)
     args, kwargs = bound.args[1:], bound.kwargs
-    names = _positional(call.definition.signature)
+    names = positional(call.definition.signature)
     arguments = dump_arguments(call.label, names, args, kwargs, canonical=True)
     parts = "\n".join([call.model, call.record_id or "", call.method, arguments])
     return hashlib.sha256(parts.encode()).hexdigest()

@@ -1,163 +1,337 @@
-"""Claiming jobs: one UPDATE in a short transaction of its own, and rescuing those of dead workers."""
+"""Claiming jobs: some of one lane with one statement in a short transaction of its own."""
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, exists, literal_column, select, update
+from sqlalchemy import Select, Update, bindparam, case, extract, func, literal_column, select, update
 
-from isthmus.job.claimed import COLUMNS, Claimed, claimed_from
+from isthmus.job.channel import is_within
+from isthmus.job.claimed import COLUMNS, Claimed, Group
+from isthmus.job.lanes import Closed, Entry, Lanes
+from isthmus.job.line import Line
+from isthmus.job.members import Members
 from isthmus.job.moves import Times, in_state, move
 from isthmus.job.outcome import Outcomes
 from isthmus.job.state import State
-from isthmus.job.table import JOBS
-from isthmus.store.sql import Owner
+from isthmus.job.table import JOBS, WORKERS
 
+_SIZES: Final = (1, 10, 100)
+"""How many jobs a claim takes: more while they are short. Written out, since a database that does not know
+the limit when it plans may read the table."""
+_SHORT_S: Final = 0.03
+"""A claim's jobs that took less in all let the next claim take more."""
+_LONG_S: Final = 0.15
+"""Those that took longer let it take one."""
 _DUE_AT_ONCE: Final = 100
-"""Jobs whose time has come that one claim takes into the line."""
-_RESCUE_EVERY_S: Final = 1.0
-"""Seconds between two looks for dead workers while there is work."""
+"""Jobs whose time has come that one look takes into the line."""
+_LINE_UP_EVERY_S: Final = 0.25
+"""Seconds between two looks for jobs whose time has come, while there is other work."""
+_CLOSED_S: Final = 0.1
+"""Seconds in which a lane that could not be entered is not tried again."""
 
 
 class Claimer:
     """Claims jobs for one process; its threads share it.
 
+    Lanes that have jobs take turns, so that a long one delays no other; in a lane the more urgent job
+    goes first, then the older one.
+
     Args:
-        engine: The hub's engine.
+        line: The queue's connections.
         times: Whose time counts.
-        owner: This process.
-        outcomes: Where rescued jobs go.
-        lease: How long a claim holds without a sign of life.
+        members: This process among the others.
+        outcomes: Where jobs go that are given back.
+        lanes: What limits the lanes.
+        lease: How long a slot is held without a sign of life.
+        dialect: Name of the database.
     """
 
     def __init__(
-        self, engine: Engine, times: Times, owner: Owner, outcomes: Outcomes, lease: timedelta
-    ) -> None:
-        self._engine = engine
+        self, line: Line, times: Times, members: Members, outcomes: Outcomes, lanes: Lanes, lease: timedelta,
+        dialect: str,
+    ) -> None:  # fmt: skip
+        self._line = line
         self._times = times
-        self._owner = owner
+        self._members = members
         self._outcomes = outcomes
+        self._lanes = lanes
         self._lease = lease
-        # Held from the claim until the job counts as running: in between it looks like a lost one.
+        # Held from the claim until its jobs count as ours: in between they look like lost ones.
         self._lock = threading.Lock()
-        self._running: dict[int, Claimed] = {}
-        self._looked_at = -_RESCUE_EVERY_S
+        self._groups: set[Group] = set()
+        self._returning: dict[int, Claimed] = {}
+        self._number = 0
+        self._size = 0
+        self._lane = ""
+        self._following: str | None = None
+        self._closed: dict[str, float] = {}
+        self._line_up_at = 0.0
+        self._next_due_s: float | None = None
+        self._on_postgresql = dialect == "postgresql"
+        self._claims = [_claim(times, size, postgresql=self._on_postgresql) for size in _SIZES]
+        self._probe = _first_lane(after="after_")
+        self._look = _next_due(times, postgresql=self._on_postgresql)
+        self._line_up = _line_up(times, postgresql=self._on_postgresql)
+        self.only: Sequence[str] = ()
+        """Take jobs of these lanes and those below them; empty for all."""
+        self.tended = False
+        """True while another thread calls `tend` again and again."""
+
+    # -- what is held ------------------------------------------------------------------
 
     @property
     def running(self) -> list[Claimed]:
-        """The jobs that this process runs now."""
-        return list(self._running.values())
+        """The jobs that this process has claimed and not ended."""
+        return [job for group in list(self._groups) for job in group.all]
 
-    def claim(self) -> Claimed | None:
-        """Claim the next job that is due; None when there is none."""
+    def is_held(self, job_id: int, attempt: int) -> bool:
+        """Tell whether this process is at a job."""
+        key = (job_id, attempt)
+        returning = self._returning.get(job_id)
+        held = returning is not None and returning.attempt == attempt
+        return held or any(key in group for group in list(self._groups))
+
+    def release(self, group: Group, took_s: float | None = None) -> None:
+        """Count a claim as ended.
+
+        Args:
+            group: Its jobs.
+            took_s: How long they took; None when they were not run to the end.
+        """
+        self.give_back(group)
+        self._groups.discard(group)
+        if group.entry is not None:
+            entry = group.entry
+            with self._line.transaction() as connection:
+                self._lanes.leave(connection, entry)
+            self._closed.pop(entry.lane, None)
+        if took_s is not None:
+            if took_s > _LONG_S:
+                self._size = 0
+            elif took_s < _SHORT_S and group.was_full:
+                self._size = min(self._size + 1, len(_SIZES) - 1)
+
+    def give_back(self, group: Group) -> int:
+        """Give back, uncounted, what of a claim is not begun; tells how many jobs that were."""
+        rest = group.strip()
+        for job in rest:
+            self._returning[job.id] = job
+        try:
+            return sum(self._outcomes.unclaim(job) for job in rest)
+        finally:
+            for job in rest:
+                del self._returning[job.id]
+
+    def give_back_behind_slow_jobs(self) -> None:
+        """Let others have what stands in a claim behind a job that turned out slow."""
+        for group in list(self._groups):
+            if len(group) and group.waiting_s > _LONG_S:
+                self._size = 0
+                self.give_back(group)
+
+    # -- claiming ----------------------------------------------------------------------
+
+    def claim(self, *, one: bool = False) -> Group | None:
+        """Claim jobs that are due; None when there is none that may be begun now.
+
+        Args:
+            one: Claim a single job, even when jobs are short.
+        """
         with self._lock:
-            rescued = self._rescue() if time.monotonic() - self._looked_at >= _RESCUE_EVERY_S else 0
-            claimed = self._claim()
-            if claimed is None and not rescued and self._rescue():
-                claimed = self._claim()
-            if claimed is not None:
-                self._running[claimed.id] = claimed
-            return claimed
+            size = 0 if one else self._size
+            if not self.tended:
+                self._tend()
+            group = self._claim_some(size)
+            if group is None and self._take_due():
+                group = self._claim_some(size)
+            if group is None and (not self.tended or self._members.look_is_due):
+                self._lanes_may_have_changed()
+                if self._members.look(self.is_held):
+                    group = self._claim_some(size)
+            if group is not None:
+                self._groups.add(group)
+            return group
 
-    def release(self, claimed: Claimed) -> None:
-        """Count a job as not running any more."""
-        # One that was cancelled and retried by hand may run again here already.
-        if self._running.get(claimed.id) is claimed:
-            del self._running[claimed.id]
+    def tend(self) -> None:
+        """Do what is to be done now and then: take back jobs of dead workers, line up those that are due."""
+        with self._lock:
+            self._tend()
 
-    def _claim(self) -> Claimed | None:
-        if self._engine.dialect.name == "sqlite" and not self._any_due():
+    def _tend(self) -> None:
+        if self._members.look_is_due:
+            self._members.look(self.is_held)
+            self._lanes_may_have_changed()
+        if time.monotonic() >= self._line_up_at:
+            self._take_due()
+
+    def _lanes_may_have_changed(self) -> None:
+        with self._line.connection() as connection:
+            if self._lanes.refresh(connection):
+                self._closed.clear()
+
+    @property
+    def next_due_s(self) -> float | None:
+        """Seconds until the next job that waits for its time, or for its lane, as of the last claim."""
+        waits = [until - time.monotonic() for until in self._closed.values()]
+        if self._next_due_s is not None:
+            waits.append(self._next_due_s)
+        return max(0.0, min(waits)) if waits else None
+
+    def _claim_some(self, size: int) -> Group | None:
+        lane = self._following
+        for turn in range(2):  # to the end of the alphabet, and from its beginning
+            after = self._lane if turn == 0 else ""
+            while True:
+                if lane is None:
+                    lane = self._lane_after(after)
+                    if lane is None or (turn == 1 and self._lane and lane > self._lane):
+                        lane = None
+                        break
+                group = self._claim_in(lane, size) if self._is_open(lane) else None
+                if group is not None:
+                    self._lane = lane
+                    return group
+                self._following = None
+                after, lane = lane, None
+        self._lane = ""
+        return None
+
+    def _lane_after(self, name: str) -> str | None:
+        with self._line.connection() as connection:
+            lane: str | None = connection.execute(self._probe, {"after_": name}).scalar()
+            return lane
+
+    def _is_open(self, lane: str) -> bool:
+        if self.only and not any(is_within(lane, top) for top in self.only):
+            return False
+        until = self._closed.get(lane)
+        if until is None:
+            return True
+        if time.monotonic() < until:
+            return False
+        del self._closed[lane]
+        return True
+
+    def _claim_in(self, lane: str, size: int) -> Group | None:
+        if self._lanes.is_plain(lane):
+            with self._line.connection() as connection:
+                return self._take(connection.execute, lane, size, None)
+        with self._line.transaction() as connection:
+            entry = self._lanes.enter(connection, lane, self._members.id, self._lease)
+            if isinstance(entry, Closed):
+                wait = entry.retry_in.total_seconds() if entry.retry_in is not None else _CLOSED_S
+                self._closed[lane] = time.monotonic() + wait
+            else:
+                size = 0 if entry.most is not None else size
+                group = self._take(connection.execute, lane, size, entry)
+                if group is not None:
+                    return group
+            connection.rollback()
+        return None
+
+    def _take(self, execute: Callable[..., Any], lane: str, size: int, entry: Entry | None) -> Group | None:
+        number = self._number = self._number + 1
+        parameters = {"lane_": lane, "worker_": self._members.id, "claim_": number}
+        rows = execute(self._claims[size], parameters | self._times.parameters()).all()
+        if not rows:
             return None
-        with self._engine.begin() as connection:
-            self._line_up(connection)
-            first = (
-                select(JOBS.c.id)
-                .where(in_state(State.PENDING), JOBS.c.eta.is_(None))
-                .order_by(JOBS.c.priority, JOBS.c.id)
-                .limit(literal_column("1"))
-                .with_for_update(skip_locked=True)  # says nothing on SQLite: one writer
-            )
-            statement = (
-                move(State.PENDING, State.STARTED, JOBS.c.id == first.scalar_subquery())
-                .values(
-                    attempt=JOBS.c.attempt + 1,
-                    owner=str(self._owner),
-                    lease_until=self._times.after(self._lease),
-                    started_at=self._times.now(),
-                )
-                .returning(*COLUMNS)
-            )
-            row = connection.execute(statement).one_or_none()
-        return None if row is None else claimed_from(row)
+        if self._on_postgresql:
+            self._following = rows[0][-1]
+            jobs = [Claimed._make(row[:-1]) for row in rows]
+        else:
+            jobs = [Claimed._make(row) for row in rows]
+        jobs.sort(key=lambda job: (job.priority, job.id))
+        return Group(jobs, entry, was_full=len(jobs) == _SIZES[size])
 
-    def _line_up(self, connection: Connection) -> None:
+    def _take_due(self) -> bool:
         """Let jobs whose time has come stand in line by priority, as all others."""
-        due = (
-            select(JOBS.c.id)
-            .where(in_state(State.PENDING), JOBS.c.eta.is_not(None), self._times.past(JOBS.c.eta))
-            .order_by(JOBS.c.eta)
-            .limit(_DUE_AT_ONCE)
-            .with_for_update(skip_locked=True)
+        parameters = self._times.parameters()
+        with self._line.connection() as connection:
+            seconds = connection.execute(self._look, parameters).scalar()
+            self._next_due_s = None if seconds is None else float(seconds)
+            self._line_up_at = time.monotonic() + _LINE_UP_EVERY_S
+            if self._next_due_s is None or self._next_due_s > 0:
+                return False
+            moved = int(connection.execute(self._line_up, parameters).rowcount)
+        self._line_up_at = 0.0 if moved == _DUE_AT_ONCE else self._line_up_at
+        self._next_due_s = 0.0 if moved == _DUE_AT_ONCE else None
+        self._following = None
+        return moved > 0
+
+
+def _ready() -> list[Any]:
+    return [in_state(State.PENDING), JOBS.c.eta.is_(None)]
+
+
+def _first_lane(after: str) -> Select[Any]:
+    return (
+        select(JOBS.c.channel)
+        .where(*_ready(), JOBS.c.channel > bindparam(after))
+        .order_by(JOBS.c.channel)
+        .limit(literal_column("1"))
+    )
+
+
+def _claim(times: Times, size: int, *, postgresql: bool) -> Update:
+    first = (
+        select(JOBS.c.id)
+        .where(*_ready(), JOBS.c.channel == bindparam("lane_"))
+        .order_by(JOBS.c.priority, JOBS.c.id)
+        .limit(literal_column(str(size)))
+        .with_for_update(skip_locked=True)  # says nothing on SQLite: one writer
+    )
+    # A worker that was taken for dead claims nothing: nobody would find its jobs if it died now.
+    registered = select(WORKERS.c.id).where(WORKERS.c.id == bindparam("worker_"))
+    returned: list[Any] = list(COLUMNS)
+    if postgresql:
+        # An array: whatever the statistics say, each is found by its number. Which lane has the next
+        # turn comes with it.
+        which = JOBS.c.id == func.any(func.array(first.scalar_subquery()))
+        registered = registered.with_for_update(key_share=True, read=True)
+        beyond = _first_lane("lane_").scalar_subquery()
+        returned.append(func.coalesce(beyond, _any_lane().scalar_subquery()))
+    else:
+        which = JOBS.c.id.in_(first)
+    return (
+        move(State.PENDING, State.STARTED, which, registered.scalar_subquery() == bindparam("worker_"))
+        .values(
+            attempt=JOBS.c.attempt + 1,
+            worker_id=bindparam("worker_"),
+            claim_no=bindparam("claim_"),
+            started_at=times.moment,
         )
-        ids = list(connection.scalars(due))
-        if ids:
-            connection.execute(update(JOBS).where(JOBS.c.id.in_(ids)).values(eta=None))
-
-    def _any_due(self) -> bool:
-        """Look without taking SQLite's only write lock: an idle worker is in nobody's way."""
-        ready = exists().where(in_state(State.PENDING), JOBS.c.eta.is_(None))
-        future = exists().where(
-            in_state(State.PENDING), JOBS.c.eta.is_not(None), self._times.past(JOBS.c.eta)
-        )
-        with self._outcomes.reading() as connection:
-            return bool(connection.scalar(select(ready | future)))
-
-    # -- dead workers ------------------------------------------------------------------
-
-    def _rescue(self) -> int:
-        """Take back jobs whose worker is gone; tells how many."""
-        self._looked_at = time.monotonic()
-        with self._outcomes.reading() as connection:
-            overdue = self._times.past(JOBS.c.lease_until).label("overdue")
-            rows = connection.execute(select(JOBS.c.owner, overdue, *COLUMNS).where(in_state(State.STARTED)))
-            started = [(row[0], bool(row[1]), claimed_from(row[2:])) for row in rows]
-        gone = {owner: self._owner.is_gone(owner) for owner in {owner for owner, *_ in started}}
-        count = 0
-        for owner, late, job in started:
-            if gone[owner] or self._is_lost(owner, late, job):
-                only_overdue = not gone[owner] and owner != str(self._owner)
-                count += self._outcomes.rescue(job, overdue=only_overdue)
-        return count
-
-    def _is_lost(self, owner: str, overdue: bool, job: Claimed) -> bool:
-        if owner == str(self._owner):
-            # Ours, and no thread of ours has it: its end could not be written.
-            running = self._running.get(job.id)
-            return running is None or running.attempt != job.attempt
-        if self._engine.dialect.name == "sqlite" and _host(owner) == _host(str(self._owner)):
-            return False  # it lives, and cannot prolong while a transaction of ours is open
-        return overdue
-
-    # -- signs of life -----------------------------------------------------------------
-
-    def prolong(self) -> None:
-        """Give a sign of life for the running jobs; one whose row is locked gives it itself."""
-        ids = list(self._running)
-        if not ids or self._engine.dialect.name == "sqlite":
-            return
-        free = (
-            select(JOBS.c.id)
-            .where(JOBS.c.id.in_(ids), in_state(State.STARTED), JOBS.c.owner == str(self._owner))
-            .with_for_update(skip_locked=True)
-        )
-        with self._engine.begin() as connection:
-            connection.execute(
-                update(JOBS)
-                .where(JOBS.c.id.in_(free.scalar_subquery()))
-                .values(lease_until=self._times.after(self._lease))
-            )
+        .returning(*returned)
+    )
 
 
-def _host(owner: str) -> str:
-    return owner.partition(":")[0]
+def _any_lane() -> Select[Any]:
+    return select(JOBS.c.channel).where(*_ready()).order_by(JOBS.c.channel).limit(literal_column("1"))
+
+
+def _next_due(times: Times, *, postgresql: bool) -> Select[Any]:
+    """Make the query for the seconds until the first job is due; at most 0 when one is."""
+    future = [in_state(State.PENDING), JOBS.c.eta.is_not(None)]
+    now = times.moment
+    wait: Any
+    if postgresql:
+        wait = extract("epoch", JOBS.c.eta - now)
+    else:
+        # SQLite's own arithmetic of dates ends at milliseconds: what is due is asked exactly.
+        seconds = (func.julianday(JOBS.c.eta) - func.julianday(now)) * 86_400
+        wait = case((JOBS.c.eta <= now, 0), else_=func.max(seconds, 0.001))
+    return select(wait).where(*future).order_by(JOBS.c.eta).limit(literal_column("1"))
+
+
+def _line_up(times: Times, *, postgresql: bool) -> Update:
+    due = (
+        select(JOBS.c.id)
+        .where(in_state(State.PENDING), JOBS.c.eta.is_not(None), times.past(JOBS.c.eta, times.moment))
+        .order_by(JOBS.c.eta)
+        .limit(literal_column(str(_DUE_AT_ONCE)))
+        .with_for_update(skip_locked=True)
+    )
+    which = JOBS.c.id == func.any(func.array(due.scalar_subquery())) if postgresql else JOBS.c.id.in_(due)
+    return update(JOBS).where(in_state(State.PENDING), which).values(eta=None)

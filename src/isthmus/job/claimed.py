@@ -1,14 +1,16 @@
-"""A job that this process has claimed."""
+"""Jobs that this process has claimed."""
 
+import threading
+import time
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, NamedTuple
 
+from isthmus.job.lanes import Entry
 from isthmus.job.table import JOBS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A job that this process has claimed, as far as running it needs.
 
     Attributes:
@@ -31,6 +33,11 @@ class Claimed:
     user: str
     run_id: str
     identity_key: str | None
+    channel: str
+    priority: int
+    worker_id: int
+    claim_no: int
+    alone: bool
 
     @property
     def label(self) -> str:
@@ -38,9 +45,83 @@ class Claimed:
         return f"{self.model}.{self.method}"
 
 
-COLUMNS: Final = [JOBS.c[column] for column in ("user_name" if f == "user" else f for f in Claimed.__slots__)]
+COLUMNS: Final = [JOBS.c["user_name" if field == "user" else field] for field in Claimed._fields]
+"""The columns of a row of which ``Claimed._make`` makes a claim."""
 
 
-def claimed_from(row: Iterable[Any]) -> Claimed:
-    """Read a row of `COLUMNS`."""
-    return Claimed(**dict(zip(Claimed.__slots__, row, strict=True)))
+class Group:
+    """The jobs of one claim: of one lane, begun one after the other by one thread.
+
+    Args:
+        jobs: The jobs, in the order in which they are begun.
+        entry: What the lane was entered with; None when nothing limits it.
+        was_full: True when there were more jobs to claim.
+    """
+
+    def __init__(
+        self, jobs: Iterable[Claimed], entry: Entry | None = None, *, was_full: bool = False
+    ) -> None:
+        self._jobs = deque(jobs)
+        self._begun: list[Claimed] = []
+        # A slow job's followers are given back by another thread.
+        self._lock = threading.Lock()
+        self._begun_at = time.monotonic()
+        self.entry = entry
+        self.was_full = was_full
+
+    @property
+    def waiting_s(self) -> float:
+        """Seconds since the job under way was begun."""
+        return time.monotonic() - self._begun_at
+
+    def __len__(self) -> int:
+        """Count the jobs that are not begun."""
+        return len(self._jobs)
+
+    @property
+    def following(self) -> int | None:
+        """The number of the job that is begun next; None when there is none."""
+        with self._lock:
+            return self._jobs[0].id if self._jobs else None
+
+    def take(self) -> Claimed | None:
+        """Begin the next job; None when there is none."""
+        with self._lock:
+            self._begun = [self._jobs.popleft()] if self._jobs else []
+            self._begun_at = time.monotonic()
+            return self._begun[0] if self._begun else None
+
+    def join(self, first: Claimed, most: int) -> list[Claimed]:
+        """Begin the jobs after *first* that may share its transaction, too; gives all of them."""
+        with self._lock:
+            while len(self._begun) < most and self._jobs and _alike(self._jobs[0], first):
+                self._begun.append(self._jobs.popleft())
+            return list(self._begun)
+
+    def strip(self) -> list[Claimed]:
+        """Take away what is not begun."""
+        with self._lock:
+            rest = list(self._jobs)
+            self._jobs.clear()
+            return rest
+
+    def __contains__(self, key: tuple[int, int]) -> bool:
+        """Tell whether a job, by id and attempt, is or will be begun here."""
+        with self._lock:
+            return any((job.id, job.attempt) == key for job in (*self._begun, *self._jobs))
+
+    @property
+    def all(self) -> list[Claimed]:
+        """What is begun, and what is not."""
+        with self._lock:
+            return [*self._begun, *self._jobs]
+
+
+def _alike(job: Claimed, first: Claimed) -> bool:
+    return (
+        not job.alone
+        and job.method == first.method
+        and job.model == first.model
+        and job.user == first.user
+        and job.ctx == first.ctx
+    )

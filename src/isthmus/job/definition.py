@@ -11,10 +11,16 @@ from weakref import WeakKeyDictionary
 
 from isthmus.errors import JobDefinitionError, near
 from isthmus.job.channel import full_name
+from isthmus.job.state import State
+from isthmus.job.table import KEY_STATES
 
 MAX_RETRIES: Final = 5
 """Executions of a job in total, unless it says otherwise."""
 
+LARGEST_BATCH: Final = 100
+"""Most jobs of one transaction; also the most that one claim takes."""
+
+_KEY_ORDER: Final = (State.WAIT_DEPENDENCIES, State.PENDING, State.STARTED, State.FAILED, State.DONE)
 _LONGEST_WAIT_S: Final = 10 * 365 * 86_400
 _MARK: Final = "_isthmus_job"
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -30,12 +36,23 @@ class JobMark:
         default_channel: Full name of the lane of its jobs, unless ``with_delay`` names another.
         retry_pattern: Wait before a retry, by the number of the retry from which on it counts.
         max_retries: Executions in total; 0 sets no limit.
+        timeout: How long one execution may take; None sets no limit.
+        batch: How many of its jobs may share a transaction.
+        identity_states: The states in which a job holds its identity key, with commas.
+        on_fail: Name of the method that is told when a job has failed; empty for none.
+        related_action: Name of the method that tells where a person finds what a job is about; empty
+            for the record itself.
         description: What its jobs do, for people; empty takes the docstring's first line.
     """
 
     default_channel: str = "root"
     retry_pattern: Mapping[int, Wait] = field(default_factory=dict)
     max_retries: int = MAX_RETRIES
+    timeout: timedelta | None = None
+    batch: int = 1
+    identity_states: str = KEY_STATES
+    on_fail: str = ""
+    related_action: str = ""
     description: str = ""
 
     def wait_before(self, retry: int) -> timedelta | None:
@@ -84,6 +101,11 @@ def job(
     default_channel: str = "root",
     retry_pattern: Mapping[int, Wait] | None = None,
     max_retries: int = MAX_RETRIES,
+    timeout: timedelta | float | None = None,
+    batch: int = 1,
+    identity_states: Sequence[State | str] | None = None,
+    on_fail: str = "",
+    related_action: str = "",
     description: str = "",
 ) -> Callable[[_Method], _Method]: ...
 def job(
@@ -92,6 +114,11 @@ def job(
     default_channel: str = "root",
     retry_pattern: Mapping[int, Wait] | None = None,
     max_retries: int = MAX_RETRIES,
+    timeout: timedelta | float | None = None,
+    batch: int = 1,
+    identity_states: Sequence[State | str] | None = None,
+    on_fail: str = "",
+    related_action: str = "",
     description: str = "",
 ) -> Any:
     """Mark a method: only marked ones can be delayed, and run by a worker.
@@ -110,6 +137,18 @@ def job(
         retry_pattern: Seconds (or ``[least, most]``) to wait before a retry, by the number of the
             retry from which on that counts, the first retry being 1.
         max_retries: Executions in total, 0 sets no limit.
+        timeout: How long one execution may take (timedelta or seconds). The next use of its env raises
+            then; what does not come to that is ended with its process. Either way the job fails.
+        batch: Up to so many jobs (2 to 100) that wait in one lane share a transaction. A job that uses
+            its env gets a savepoint of its own in it, so that one that fails takes no other with it. For
+            many small jobs that call no other system: in a batch the transaction cannot be left.
+        identity_states: In which states an equal identity key makes a new job a duplicate; a beginning
+            of ``("wait_dependencies", "pending", "started", "failed", "done")`` that has the first two,
+            which are the default.
+        on_fail: Name of a method of the same model or record that is called, in a transaction of its own,
+            with the type's name and the message of the error when a job has failed for good.
+        related_action: Name of a method of the same model or record that returns a mapping which tells
+            where a person finds what the job is about (``{"name": ..., "url": ...}``).
         description: What its jobs do, for people.
 
     Raises:
@@ -122,6 +161,11 @@ def job(
             default_channel=full_name(default_channel, place),
             retry_pattern=_checked_pattern(retry_pattern or {}, place),
             max_retries=_checked_count(max_retries, place),
+            timeout=_checked_timeout(timeout, place),
+            batch=_checked_batch(batch, place),
+            identity_states=_checked_states(identity_states, place),
+            on_fail=_checked_name("on_fail", on_fail, place),
+            related_action=_checked_name("related_action", related_action, place),
             description=description,
         )
         setattr(function, _MARK, mark)
@@ -133,6 +177,41 @@ def job(
 def _checked_count(value: Any, place: str) -> int:
     if type(value) is not int or value < 0:
         raise JobDefinitionError(f"{place}: max_retries is a number from 0 on, not {value!r}")
+    return value
+
+
+def _checked_timeout(value: Any, place: str) -> timedelta | None:
+    if type(value) in {int, float} and 0 < value <= _LONGEST_WAIT_S:
+        value = timedelta(seconds=value)
+    if value is not None and not (isinstance(value, timedelta) and value > timedelta(0)):
+        raise JobDefinitionError(f"{place}: timeout is a timedelta or seconds above 0, not {value!r}")
+    return value
+
+
+def _checked_batch(value: Any, place: str) -> int:
+    if type(value) is not int or not 1 <= value <= LARGEST_BATCH:
+        raise JobDefinitionError(f"{place}: batch is a number from 1 to {LARGEST_BATCH}, not {value!r}")
+    return value
+
+
+def _checked_states(value: Any, place: str) -> str:
+    if value is None:
+        return KEY_STATES
+    order = [state.value for state in _KEY_ORDER]
+    allowed = [order[:end] for end in range(2, len(order) + 1)]
+    given = [str(state) for state in value] if isinstance(value, (list, tuple, set, frozenset)) else []
+    chosen = sorted(given, key=lambda state: order.index(state) if state in order else -1)
+    if chosen not in allowed:
+        raise JobDefinitionError(
+            f"{place}: identity_states is a beginning of {', '.join(order)} with the first two in it, "
+            f"not {value!r}: a job that came back into one of them would meet its equal there"
+        )
+    return ",".join(chosen)
+
+
+def _checked_name(option: str, value: Any, place: str) -> str:
+    if not isinstance(value, str) or (value and not value.isidentifier()):
+        raise JobDefinitionError(f"{place}: {option} is the name of a method, not {value!r}")
     return value
 
 
@@ -171,6 +250,29 @@ def _define(cls: type, name: str, mark: JobMark) -> Definition:
     method = getattr(cls, name)
     lines = (inspect.getdoc(method) or "").splitlines()
     return Definition(name, mark, inspect.signature(method), mark.description or (lines[0] if lines else ""))
+
+
+class Marks:
+    """What ``@job`` says of the methods of a hub's models, found without an env.
+
+    Args:
+        classes_of: Gives the classes of a model by its name: that of its records and its own; none for a
+            model that is not known.
+    """
+
+    def __init__(self, classes_of: Callable[[str], Sequence[type]]) -> None:
+        self._classes_of = classes_of
+        self._known: dict[tuple[str, str], JobMark] = {}
+
+    def of(self, model: str, method: str) -> JobMark:
+        """Give the mark of a method; the default one when it is not there or not marked any more."""
+        key = (model, method)
+        mark = self._known.get(key)
+        if mark is None:
+            found = [definitions(cls).get(method) for cls in self._classes_of(model)]
+            marks = [definition.mark for definition in found if definition is not None]
+            mark = self._known[key] = marks[0] if marks else JobMark()
+        return mark
 
 
 def find_definition(target: Any, name: str) -> Definition:

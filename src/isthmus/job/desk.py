@@ -14,6 +14,7 @@ from isthmus.job import dependents
 from isthmus.job.graph_view import GraphView, graph_of
 from isthmus.job.moves import Times, in_state, move
 from isthmus.job.overview import Counts, Overview
+from isthmus.job.rows import wake_idle
 from isthmus.job.selection import Selection, state_named
 from isthmus.job.state import State, require
 from isthmus.job.table import JOBS, KEY_HELD, Job, WorkerRow
@@ -192,6 +193,7 @@ class Desk:
             try:
                 with self._engine.begin() as connection:
                     if self._change_all(connection, wanted, target, change, also):
+                        wake_idle(connection)
                         return len(wanted)
                     connection.rollback()
             except IntegrityError:
@@ -345,6 +347,8 @@ class Desk:
                 count += connection.execute(_at_once(group)).rowcount
             else:
                 count += self._step(connection, state, target, group, values)
+        if count:
+            wake_idle(connection)
         return count
 
     def _without_equals(self, connection: Connection, rows: Sequence[Any]) -> Sequence[Any]:

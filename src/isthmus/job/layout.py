@@ -95,6 +95,8 @@ class _Builder:
         self._into: dict[int, list[_Source]] = {}
         self._sources: dict[int, list[_Source]] = {}
         self._joins: list[tuple[tuple[int, int], list[_Source]]] = []
+        self._alarms: set[int] = set()
+        """Joins that the first failure lets begin."""
         self._empty = self._find_empty()
 
     def build(self) -> Layout:
@@ -247,6 +249,8 @@ class _Builder:
 
     def _join(self, sources: list[_Source]) -> _Source:
         number = self._count + len(self._joins)
+        if sources[0][1]:
+            self._alarms.add(number)
         # It stands in line right after the last one that it waits for.
         self._joins.append(((max(self._place(s)[0] for s, _ in sources), len(self._joins) + 1), sources))
         return (number, False)
@@ -254,15 +258,15 @@ class _Builder:
     def _is_alarm(self, source: _Source) -> bool:
         """Tell whether a failure leads to it."""
         vertex, failed = source
-        return failed or (vertex >= self._count and self._joins[vertex - self._count][1][0][1])
+        return failed or vertex in self._alarms
 
     def _plain(self, sources: list[_Source]) -> list[_Source]:
         """Look through a join of failures that has others beside it: the first failure of all counts."""
-        if len(sources) < 2 or not any(v >= self._count and self._is_alarm((v, f)) for v, f in sources):
+        if not self._alarms or len(sources) < 2 or self._alarms.isdisjoint(vertex for vertex, _ in sources):
             return sources
         plain: list[_Source] = []
         for source in sources:
-            if source[0] >= self._count and self._is_alarm(source):
+            if source[0] in self._alarms:
                 plain += self._joins[source[0] - self._count][1]
             else:
                 plain.append(source)

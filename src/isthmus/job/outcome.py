@@ -1,23 +1,24 @@
 """How a claimed job ends: each ending is one statement that only the claim's own attempt can make."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, Update, select, text, update
+from sqlalchemy import Connection, Update, select, text
 from sqlalchemy.exc import IntegrityError
 
 from isthmus.clock import Clock
 from isthmus.errors import DatabaseBusyError, MaxRetriesError
 from isthmus.job.claimed import Claimed
+from isthmus.job.dependents import settle
 from isthmus.job.failure import Failure
-from isthmus.job.moves import Times, in_state, move
+from isthmus.job.line import Line
+from isthmus.job.moves import Times, move
 from isthmus.job.state import State
-from isthmus.job.table import JOBS, KEY_HELD
-from isthmus.store.sql.engine import READONLY
+from isthmus.job.statements import Statements
+from isthmus.job.table import JOBS, KEY_HELD, WORKERS
 
 logger = logging.getLogger("isthmus.job")
 
@@ -37,65 +38,102 @@ class Outcome:
         job_id: The job.
         state: The state it has now; None when this attempt had lost it, so that nothing was written.
         message: Why, for people; empty when it simply went well.
+        error_type: Full name of the error's class; empty without one.
     """
 
     job_id: int
     state: State | None
     message: str = ""
+    error_type: str = ""
 
 
 class Outcomes:
     """Writes the endings of claimed jobs, from transactions of their own.
 
     Args:
-        engine: The hub's engine.
+        line: The queue's connections.
         clock: Waits while the database is away.
         times: Whose time counts.
+        dialect: Name of the database.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, times: Times) -> None:
-        self._engine = engine
+    def __init__(self, line: Line, clock: Clock, times: Times, dialect: str) -> None:
+        self._line = line
         self._clock = clock
         self._times = times
+        self._held = text(KEY_HELD[dialect])
+        self._statements = Statements(times, dialect)
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Lend a connection that only reads; on SQLite it waits for no writer."""
-        with self._engine.connect() as plain:
-            connection = plain.execution_options(**{READONLY: True})
-            with connection.begin():
-                yield connection
+    # -- in the job's own transaction --------------------------------------------------
 
-    # -- statements --------------------------------------------------------------------
+    def check(self, connection: Connection, job: Claimed) -> bool:
+        """Tell whether the claim still holds, and let it hold until the end of the transaction."""
+        return connection.execute(self._statements.hold, _claim(job)).first() is not None
 
-    def holding(self, job: Claimed, lease: timedelta) -> Update:
-        """Make the statement that checks that the claim still holds, and prolongs it."""
-        held = update(JOBS).where(in_state(State.STARTED), *_fence(job))
-        return held.values(lease_until=self._times.after(lease))
+    def finish(self, connection: Connection, job: Claimed, result: str | None) -> bool:
+        """Mark a job done in the transaction of its effects; False when it was lost."""
+        parameters = _claim(job) | {"result_": result} | self._times.parameters()
+        found = connection.execute(self._statements.done, parameters).first()
+        if found is not None and found[0] is not None:
+            settle(connection.execute, [job.id], State.DONE, self._times)
+        return found is not None
 
-    def ending(self, job: Claimed, target: State, **values: Any) -> Update:
-        """Make the statement that ends a claim."""
-        ended: dict[str, Any] = {"owner": None, "lease_until": None}
-        if target is not State.PENDING:
-            ended |= {"finished_at": self._times.now(), "eta": None}
-        return move(State.STARTED, target, *_fence(job)).values(**values | ended)
+    def finish_all(self, connection: Connection, results: Mapping[int, str | None], first: Claimed) -> bool:
+        """Mark jobs of one claim done, all or none.
 
-    def done_statement(self, job: Claimed, result: str | None) -> Update:
-        """Make the statement that marks a job done."""
-        return self.ending(
-            job, State.DONE, result=result, error_type=None, error=None, traceback=None, deferrals=0
-        )
+        Args:
+            connection: Where; on one that commits by itself only when no result is to be stored.
+            results: The results by job.
+            first: One of them.
+        """
+        parameters = {"worker_": first.worker_id, "claim_": first.claim_no} | self._times.parameters()
+        found = connection.execute(self._statements.done_all, parameters | {"ids_": list(results)}).all()
+        if len(found) != len(results):
+            return False
+        kept = [
+            {"id_": job_id, "result_": result} for job_id, result in results.items() if result is not None
+        ]
+        if kept:
+            connection.execute(self._statements.keep_result, kept)
+        ended = [int(job_id) for job_id, graph_id in found if graph_id is not None]
+        if ended:
+            settle(connection.execute, ended, State.DONE, self._times)
+        return True
 
     # -- endings -----------------------------------------------------------------------
 
     def done(self, job: Claimed, result: str | None) -> bool:
         """Mark a job done that has changed nothing in its last transaction."""
-        return self._insist(lambda: self._execute(self.done_statement(job, result)))
+        parameters = _claim(job) | {"result_": result} | self._times.parameters()
+        if self._insist(lambda: self._moved(self._statements.done_single, parameters)):
+            return True
+        # In a graph, whose next jobs go with it; or lost.
+        return self._insist(lambda: self._finish(job, result))
+
+    def _moved(self, statement: Update, parameters: Mapping[str, Any]) -> bool:
+        with self._line.connection() as connection:
+            return connection.execute(statement, parameters).first() is not None
+
+    def _finish(self, job: Claimed, result: str | None) -> bool:
+        with self._line.transaction() as connection:
+            return self.finish(connection, job, result)
+
+    def done_all(self, results: Mapping[int, str | None], first: Claimed) -> bool:
+        """Mark jobs of one claim done, all or none, that have changed nothing."""
+
+        def write() -> bool:
+            with self._line.transaction() as connection:
+                if self.finish_all(connection, results, first):
+                    return True
+                connection.rollback()
+                return False
+
+        return self._insist(write)
 
     def fail(self, job: Claimed, failure: Failure) -> State | None:
         """Give a job up."""
-        statement = self.ending(job, State.FAILED, **_told(failure), deferrals=0)
-        return State.FAILED if self._insist(lambda: self._execute(statement)) else None
+        statement = self._ending(job, State.FAILED, **_told(failure), deferrals=0)
+        return State.FAILED if self._insist(lambda: self._end(job, statement, State.FAILED)) else None
 
     def retry(self, job: Claimed, failure: Failure, wait: timedelta) -> State | None:
         """Try a job again later; the last try of those it has makes it fail."""
@@ -115,9 +153,18 @@ class Outcomes:
             )
         )
 
-    def hand_back(self, job: Claimed) -> State | None:
-        """Give a job back as it was claimed: this process ends."""
-        return self._back(job)
+    def unclaim(self, job: Claimed, *, overdue: bool = False) -> bool:
+        """Give a job back as it was claimed: it is not run after all.
+
+        Args:
+            job: The claim.
+            overdue: True when only the lease of its worker says so.
+        """
+        return self._back(job, *self._if_overdue(job, overdue)) is not None
+
+    def suspect(self, job: Claimed, *, overdue: bool) -> bool:
+        """Give a job back whose worker died while running a batch it was in: next time it runs alone."""
+        return self._back(job, *self._if_overdue(job, overdue), alone=True) is not None
 
     def rescue(self, job: Claimed, *, overdue: bool) -> bool:
         """Take back a job whose worker is gone.
@@ -126,7 +173,7 @@ class Outcomes:
             job: The claim that is lost.
             overdue: True when only its lease says so; a lease that was prolonged meanwhile holds.
         """
-        conditions = [self._times.past(JOBS.c.lease_until)] if overdue else []
+        conditions = self._if_overdue(job, overdue)
         rescues, number = job.rescues + 1, job.retry + 1
         message = f"its worker ended, or gave no sign, while running it ({rescues} times)"
         values: dict[str, Any] = {
@@ -138,15 +185,44 @@ class Outcomes:
         }
         logger.warning("job %s (%s) is taken back: %s", job.id, job.label, message)
         if number >= job.max_retries if job.max_retries else rescues > MOST_RESCUES:
-            return self._execute(self.ending(job, State.FAILED, **values).where(*conditions))
+            return self._end(job, self._ending(job, State.FAILED, **values).where(*conditions), State.FAILED)
         values["error_type"] = None
         return self._back(job, *conditions, eta=None, **values) is not None
 
     # -- ways --------------------------------------------------------------------------
 
-    def _execute(self, statement: Update) -> bool:
-        with self._engine.begin() as connection:
-            return connection.execute(statement).rowcount == 1
+    def _if_overdue(self, job: Claimed, overdue: bool) -> list[Any]:
+        if not overdue:
+            return []
+        late = select(WORKERS.c.id).where(
+            WORKERS.c.id == job.worker_id, self._times.past(WORKERS.c.lease_until)
+        )
+        return [late.exists()]
+
+    def _ending(self, job: Claimed, target: State, **values: Any) -> Update:
+        """Make the statement that ends a claim."""
+        ended: dict[str, Any] = {"worker_id": None, "claim_no": None}
+        if target is not State.PENDING:
+            ended |= {"finished_at": self._times.now(), "eta": None}
+        held = (JOBS.c.id == job.id, JOBS.c.attempt == job.attempt)
+        return move(State.STARTED, target, *held).values(**ended | values).returning(JOBS.c.graph_id)
+
+    def _end(self, job: Claimed, statement: Update, state: State) -> bool:
+        with self._line.transaction() as connection:
+            return self._end_in(connection, job, statement, state)
+
+    def _end_in(self, connection: Connection, job: Claimed, statement: Update, state: State) -> bool:
+        if not self._is_free(connection, job):
+            return False
+        found = connection.execute(statement).first()
+        if found is not None and found[0] is not None:
+            settle(connection.execute, [job.id], state, self._times)
+        return found is not None
+
+    def _is_free(self, connection: Connection, job: Claimed) -> bool:
+        """Take the job's row; False when another transaction is about to end the job: nobody waits for it."""
+        mine = select(JOBS.c.id).where(JOBS.c.id == job.id).with_for_update(skip_locked=True)
+        return connection.execute(mine).first() is not None
 
     def _back(self, job: Claimed, *conditions: Any, **values: Any) -> State | None:
         """Return a job to the line, or let it give way to an equal one that waits there by now.
@@ -155,20 +231,23 @@ class Outcomes:
             DatabaseBusyError: When equal jobs keep coming and going.
             IntegrityError: When it is not about equal jobs, which cannot be.
         """
-        statement = self.ending(job, State.PENDING, **values).where(*conditions)
+        statement = self._ending(job, State.PENDING, **values).where(*conditions)
         for _ in range(_ROUNDS):
             try:
-                return State.PENDING if self._execute(statement) else None
+                with self._line.transaction() as connection:
+                    if not self._is_free(connection, job):
+                        return None
+                    return State.PENDING if connection.execute(statement).first() is not None else None
             except IntegrityError:
                 if job.identity_key is None:
                     raise
-            with self._engine.begin() as connection:
+            with self._line.transaction() as connection:
                 winner = connection.scalar(
-                    select(JOBS.c.id).where(JOBS.c.identity_key == job.identity_key, text(KEY_HELD))
+                    select(JOBS.c.id).where(JOBS.c.identity_key == job.identity_key, self._held)
                 )
                 if winner is not None:
-                    gone = self.ending(job, State.CANCELLED, **values, superseded_by=winner)
-                    changed = connection.execute(gone.where(*conditions)).rowcount
+                    gone = self._ending(job, State.CANCELLED, **values, superseded_by=winner)
+                    changed = self._end_in(connection, job, gone.where(*conditions), State.CANCELLED)
                     return State.CANCELLED if changed else None
         raise DatabaseBusyError(f"jobs equal to job {job.id} come and go too fast")
 
@@ -183,8 +262,8 @@ class Outcomes:
         return write()
 
 
-def _fence(job: Claimed) -> tuple[Any, Any]:
-    return (JOBS.c.id == job.id, JOBS.c.attempt == job.attempt)
+def _claim(job: Claimed) -> dict[str, Any]:
+    return {"id_": job.id, "attempt_": job.attempt}
 
 
 def _told(failure: Failure) -> dict[str, Any]:

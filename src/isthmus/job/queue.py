@@ -1,26 +1,40 @@
 """The queue: delays calls, runs them, and lets people look and intervene."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
 from isthmus.clock import Clock
-from isthmus.errors import SkipRecord
+from isthmus.env import Env
 from isthmus.job.call import Call, JobRef
 from isthmus.job.claim import Claimer
-from isthmus.job.claimed import Claimed
+from isthmus.job.claimed import Group
+from isthmus.job.cleanup import Cleaner
+from isthmus.job.definition import Marks
 from isthmus.job.delay import Delayable, DelayProxy
 from isthmus.job.desk import Desk
+from isthmus.job.diagnosis import Diagnosis
 from isthmus.job.enqueue import Enqueuer
 from isthmus.job.heartbeat import Heartbeat
+from isthmus.job.inline import run_at_once
+from isthmus.job.lanes import Lanes
+from isthmus.job.layout import Edge
+from isthmus.job.line import Line
+from isthmus.job.members import Members
 from isthmus.job.moves import Times
+from isthmus.job.numbers import Numbers
 from isthmus.job.outcome import Outcome, Outcomes
-from isthmus.job.payload import load_arguments
 from isthmus.job.run import MakeEnv, Runner
+from isthmus.job.schedule import Schedules
 from isthmus.job.state import State
-from isthmus.job.table import Job
+from isthmus.job.table import Job, WorkerRow
+from isthmus.job.wake import Wake
+from isthmus.job.watch import Watch
 from isthmus.settings import JobSettings
 from isthmus.store.sql import Owner
 
@@ -49,20 +63,53 @@ class Queue:
         owner: This process.
         settings: The settings of the queue.
         make_env: Opens a unit of work (``Hub.env``).
+        marks: Finds what ``@job`` says of a model's method.
+
+    Attributes:
+        line: Its own connections.
+        wake: Wakes an idle worker.
+        lanes: What limits the lanes.
+        members: The processes that run jobs, and this one among them.
+        claimer: What this process has claimed.
+        runner: What it is running.
+        watch: Looks after that.
+        schedules: The methods that are run by the clock.
+        desk: What people do with jobs, many at a time too.
+        diagnosis: Why jobs are not run.
+        cleaner: Removes ended jobs.
     """
 
     def __init__(
-        self, engine: Engine, clock: Clock, owner: Owner, settings: JobSettings, make_env: MakeEnv
+        self,
+        engine: Engine,
+        clock: Clock,
+        owner: Owner,
+        settings: JobSettings,
+        make_env: MakeEnv,
+        marks: Marks,
     ) -> None:
         lease = timedelta(seconds=settings.lease_s)
+        dialect = engine.dialect.name
         times = Times(engine, clock)
-        outcomes = Outcomes(engine, clock, times)
         self.settings = settings
-        self._enqueuer = Enqueuer(times)
-        self._outcomes = outcomes
-        self._claimer = Claimer(engine, times, owner, outcomes, lease)
-        self._runner = Runner(make_env, outcomes, lease)
-        self._desk = Desk(engine, times)
+        self.line = Line(engine)
+        self.wake = Wake(engine, self.line)
+        self.lanes = Lanes(engine, times, settings)
+        self._outcomes = Outcomes(self.line, clock, times, dialect)
+        self.members = Members(
+            self.line, times, owner, self._outcomes, self.lanes, lease,
+            lambda model, method: marks.of(model, method).batch,
+        )  # fmt: skip
+        self.claimer = Claimer(self.line, times, self.members, self._outcomes, self.lanes, lease, dialect)
+        self.runner = Runner(make_env, self._outcomes, marks)
+        self.watch = Watch(self.line, self.claimer, self.runner, self._outcomes, settings.force_s)
+        self._enqueuer = Enqueuer(
+            engine, self.line, Numbers(engine, self.line, times, clock), self.wake.nudge
+        )
+        self.desk = Desk(engine, times)
+        self.diagnosis = Diagnosis(engine, times, self.lanes, lease)
+        self.cleaner = Cleaner(engine, times, clock, lambda lane: self.lanes.rule(lane).keep_done)
+        self.schedules = Schedules(engine, times, make_env, self._enqueuer.put)
 
     # -- delaying ----------------------------------------------------------------------
 
@@ -77,7 +124,7 @@ class Queue:
         Raises:
             JobArgumentError: When an option is unknown or does not fit.
         """  # noqa: DOC502 - raised by what is called
-        return DelayProxy(self.put, target, **options)
+        return DelayProxy(self, target, **options)
 
     def delayable(self, target: Any, **options: Any) -> Delayable:
         """Give a proxy of a model or record on which a call is prepared; its ``delay()`` makes the job.
@@ -89,36 +136,77 @@ class Queue:
         Raises:
             JobArgumentError: When an option is unknown or does not fit.
         """  # noqa: DOC502 - raised by what is called
-        return Delayable(self.put, target, **options)
+        return Delayable(self, target, **options)
 
     def put(self, call: Call) -> JobRef:
         """Make a call a job in its env's transaction, or run it at once under ``no_delay``."""
         if self.settings.no_delay or call.env.ctx.get(NO_DELAY):
-            return self._run_at_once(call)
+            return run_at_once([call])[0]
         return self._enqueuer.put(call)
 
-    @staticmethod
-    def _run_at_once(call: Call) -> JobRef:
-        # Through the stored form and back, so that the call is the one that a worker would make.
-        args, kwargs = load_arguments(call.payload, call.env)
-        try:
-            result = getattr(call.target, call.method)(*args, **kwargs)
-        except SkipRecord as skip:
-            result = str(skip)
-        return JobRef(None, call.description, result=result)
+    def put_many(self, calls: Sequence[Call]) -> Sequence[JobRef]:
+        """Make many calls jobs, or run them one after the other under ``no_delay``."""
+        return [self.put(call) for call in calls]
+
+    def put_graph(self, env: Env, calls: Sequence[Call], edges: Sequence[Edge]) -> Sequence[JobRef]:
+        """Make calls jobs that wait for each other, or run them in order under ``no_delay``.
+
+        Args:
+            env: The unit of work.
+            calls: What waits comes after what it waits for.
+            edges: Positions in *calls*: who is waited for, who waits, and for which end.
+        """
+        if self.settings.no_delay or env.ctx.get(NO_DELAY):
+            return run_at_once(calls, edges)
+        return self._enqueuer.put_graph(env, calls, edges)
+
+    def put_block(self, call: Call, payloads: Sequence[str]) -> Sequence[JobRef]:
+        """Make calls jobs that differ in their arguments only.
+
+        Args:
+            call: What they have in common; it has no identity key.
+            payloads: The arguments of each.
+        """
+        if self.settings.no_delay or call.env.ctx.get(NO_DELAY):
+            return [run_at_once([replace(call, payload=payload)])[0] for payload in payloads]
+        return self._enqueuer.put_block(call, payloads)
 
     # -- running -----------------------------------------------------------------------
 
-    def claim(self) -> Claimed | None:
-        """Claim the next job that is due, after taking back those of dead workers; None for none."""
-        return self._claimer.claim()
+    def claim(self, *, one: bool = False) -> Group | None:
+        """Claim jobs that are due, after taking back those of dead workers; None for none.
 
-    def run(self, claimed: Claimed) -> Outcome:
-        """Run a claimed job, whatever it does, and write how it ended."""
+        Args:
+            one: Claim a single job, even when jobs are short.
+        """
+        return self.claimer.claim(one=one)
+
+    def run(self, group: Group, worker: Observers | None = None, until: Event | None = None) -> list[Outcome]:
+        """Run claimed jobs, whatever they do, and write how they ended.
+
+        Args:
+            group: The jobs.
+            worker: Is told of each.
+            until: When it is set, jobs that were not begun are given back.
+        """
+        outcomes: list[Outcome] = []
+        took: float | None = None
+        began = time.monotonic()
         try:
-            return self._runner.run(claimed)
+            while until is None or not until.is_set():
+                if worker is not None and (following := group.following) is not None:
+                    worker.claimed(following)
+                some = self.runner.run_next(group)
+                if not some:
+                    took = time.monotonic() - began
+                    break
+                outcomes += some
+                if worker is not None:
+                    for outcome in some:
+                        worker.finished(outcome)
         finally:
-            self._claimer.release(claimed)
+            self.claimer.release(group, took)
+        return outcomes
 
     def run_one(self, worker: Observers | None = None) -> bool:
         """Claim and run one job in this thread.
@@ -129,14 +217,10 @@ class Queue:
         Returns:
             False when no job is due.
         """
-        claimed = self.claim()
-        if claimed is None:
+        group = self.claim(one=True)
+        if group is None:
             return False
-        if worker is not None:
-            worker.claimed(claimed.id)
-        outcome = self.run(claimed)
-        if worker is not None:
-            worker.finished(outcome)
+        self.run(group, worker)
         return True
 
     def run_pending(self, limit: int | None = None, worker: Observers | None = None) -> int:
@@ -151,17 +235,43 @@ class Queue:
         """
         count = 0
         with self.heartbeat():
-            while (limit is None or count < limit) and self.run_one(worker):
-                count += 1
+            while limit is None or count < limit:
+                group = self.claim(one=limit is not None)
+                if group is None:
+                    break
+                count += len(self.run(group, worker))
         return count
 
     def heartbeat(self) -> Heartbeat:
         """Make the signs of life of this process; they are given inside its ``with`` block."""
-        return Heartbeat(self._claimer.prolong, timedelta(seconds=self.settings.lease_s) / 3)
+        return Heartbeat(self._live, timedelta(seconds=self.settings.lease_s) / 3)
+
+    def _live(self) -> None:
+        self.watch.cut_dead_connections()
+        self.members.sign()
+
+    @property
+    def is_busy(self) -> bool:
+        """True while this process has jobs that it has claimed."""
+        return bool(self.claimer.running)
 
     def hand_back(self) -> int:
         """Give the running jobs back, uncounted, because this process ends; tells how many."""
-        return sum(self._outcomes.hand_back(job) is not None for job in self._claimer.running)
+        return sum(self._outcomes.unclaim(job) for job in self.claimer.running)
+
+    def leave(self) -> None:
+        """Say that this process runs no jobs any more."""
+        self.members.leave()
+        self.wake.close()
+
+    def close(self) -> None:
+        """Give the queue's connections back."""
+        self.wake.close()
+        self.line.close_all()
+
+    def workers(self) -> Sequence[WorkerRow]:
+        """List the processes that run jobs and live, as far as is known, the oldest first."""
+        return self.members.listed()
 
     # -- looking and intervening -------------------------------------------------------
 
@@ -179,7 +289,7 @@ class Queue:
             limit: At most so many.
             offset: Leave out so many first.
         """
-        return self._desk.list(
+        return self.desk.list(
             state=state, model=model, method=method, channel=channel, limit=limit, offset=offset
         )
 
@@ -189,11 +299,11 @@ class Queue:
         Raises:
             JobStateError: When there is none with this number.
         """  # noqa: DOC502 - raised by what is called
-        return self._desk.show(job_id)
+        return self.desk.show(job_id)
 
     def counts(self) -> Mapping[State, int]:
         """Count the jobs in each state."""
-        return self._desk.counts()
+        return self.desk.counts()
 
     def retry(self, ids: Iterable[int]) -> int:
         """Let jobs run again, or now instead of later, with all their retries; all of them or none.
@@ -201,7 +311,7 @@ class Queue:
         Raises:
             JobStateError: When one does not exist, its state does not allow it, or an equal job waits.
         """  # noqa: DOC502 - raised by what is called
-        return self._desk.retry(ids)
+        return self.desk.retry(ids)
 
     def cancel(self, ids: Iterable[int], by: str = "") -> int:
         """Give jobs up; a running one cannot commit any more. All of them or none.
@@ -209,7 +319,7 @@ class Queue:
         Raises:
             JobStateError: When one does not exist, or its state does not allow it.
         """  # noqa: DOC502 - raised by what is called
-        return self._desk.cancel(ids, by)
+        return self.desk.cancel(ids, by)
 
     def done(self, ids: Iterable[int], by: str = "") -> int:
         """Say that jobs need not run; all of them or none.
@@ -217,4 +327,4 @@ class Queue:
         Raises:
             JobStateError: When one does not exist, or its state does not allow it.
         """  # noqa: DOC502 - raised by what is called
-        return self._desk.done(ids, by)
+        return self.desk.done(ids, by)

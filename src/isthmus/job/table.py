@@ -1,22 +1,123 @@
-"""The table of jobs."""
+"""The tables of the queue."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, cast
 
-from sqlalchemy import BigInteger, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, Index, Integer, Table, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from isthmus.job.state import State
 from isthmus.store.sql import SqlModel
 
-KEY_HELD: Final = "identity_key IS NOT NULL AND state IN ('wait_dependencies', 'pending')"
-"""While this is true of a job, no other may have its identity key."""
+KEY_HELD: Final[Mapping[str, str]] = {
+    "postgresql": "identity_key IS NOT NULL AND strpos(key_states, state) > 0",
+    "sqlite": "identity_key IS NOT NULL AND instr(key_states, state) > 0",
+}
+"""While this is true of a job, no other may have its identity key; by database."""
+
+KEY_STATES: Final = "wait_dependencies,pending"
+"""The states in which a job holds its identity key, unless its method says otherwise."""
 
 _LONG = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _where(condition: str) -> dict[str, Any]:
     return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
+
+
+class WorkerRow(SqlModel):
+    """One process that claims jobs: its signs of life are those of all its jobs and slots."""
+
+    __tablename__ = "isthmus_worker"
+    _name = "isthmus.worker"
+
+    id: Mapped[int] = mapped_column(_LONG, primary_key=True)
+    owner: Mapped[str] = mapped_column(unique=True)
+    """The process (`isthmus.store.sql.Owner`)."""
+    host: Mapped[str]
+    """Name of its machine."""
+    pid: Mapped[int]
+    """Its number there."""
+    threads: Mapped[int] = mapped_column(default=1, server_default="1")
+    """How many jobs it runs at a time."""
+    channels: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """The lanes it takes jobs from, with commas; empty for all."""
+    started_at: Mapped[datetime]
+    """When it came."""
+    seen_at: Mapped[datetime]
+    """Its last sign of life."""
+    lease_until: Mapped[datetime]
+    """When its jobs may be taken back although it may live."""
+    idle: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """True while a thread of it waits for work: a commit that delays jobs wakes it."""
+    leaving: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """True when it claims nothing more."""
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class Channel(SqlModel):
+    """What was set for a lane at run time; what is None here comes from the settings."""
+
+    __tablename__ = "isthmus_channel"
+    _name = "isthmus.channel"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """Full name, from ``root`` on."""
+    capacity: Mapped[int | None]
+    """How many of its jobs, and of those in lanes below it, run at the same time anywhere."""
+    paused: Mapped[bool | None]
+    """True: none of its jobs is begun, nor of those in lanes below it."""
+    sequential: Mapped[bool | None]
+    """True: one after the other in order, and none past a failed one."""
+    throttle_s: Mapped[float | None]
+    """Seconds at least between two beginnings."""
+    keep_done_s: Mapped[float | None]
+    """Seconds after which its ended jobs are removed."""
+    default_capacity: Mapped[int | None]
+    """Capacity of each lane directly below it that sets none itself."""
+    default_sequential: Mapped[bool | None]
+    """The same for `sequential`."""
+    next_start_at: Mapped[datetime | None]
+    """With a throttle: when the next of its jobs may begin."""
+    updated_at: Mapped[datetime | None]
+    """When a person last set something."""
+
+
+class Slot(SqlModel):
+    """One place in a lane with a capacity: who holds it runs a job there.
+
+    Its lease stands on its own row: a worker's row read beside it would be read too early.
+    """
+
+    __tablename__ = "isthmus_slot"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    """The lane."""
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Counts from 1; one above the capacity is not taken."""
+    worker_id: Mapped[int | None] = mapped_column(_LONG)
+    """The worker that holds it; None when it is free."""
+    until: Mapped[datetime | None]
+    """When it is free although it is held."""
+
+    __table_args__ = (Index("ix_isthmus_slot_worker_id", "worker_id"),)
+
+
+class Edge(SqlModel):
+    """One job waits for another."""
+
+    __tablename__ = "isthmus_job_edge"
+
+    parent_id: Mapped[int] = mapped_column(_LONG, primary_key=True, autoincrement=False)
+    """The job that is waited for."""
+    child_id: Mapped[int] = mapped_column(_LONG, primary_key=True, autoincrement=False)
+    """The job that waits."""
+    on: Mapped[str] = mapped_column("on_state", default=State.DONE.value, server_default="done")
+    """The state of the parent that it waits for: done or failed."""
+
+    __table_args__ = (Index("ix_isthmus_job_edge_child_id", "child_id"),)
 
 
 class Job(SqlModel):
@@ -53,7 +154,9 @@ class Job(SqlModel):
     eta: Mapped[datetime | None]
     """Not before this instant. A claim clears it when it has come."""
     identity_key: Mapped[str | None]
-    """Says which jobs are the same; of those only one waits at a time. A started one does not count."""
+    """Says which jobs are the same; of those only one is in one of its `key_states` at a time."""
+    key_states: Mapped[str] = mapped_column(default=KEY_STATES, server_default=KEY_STATES)
+    """The states in which it holds its identity key, with commas."""
     superseded_by: Mapped[int | None] = mapped_column(_LONG)
     """The equal job that took its place while it ran."""
     created_at: Mapped[datetime]
@@ -72,10 +175,18 @@ class Job(SqlModel):
     """How often its worker died or gave no sign."""
     deferrals: Mapped[int] = mapped_column(default=0, server_default="0")
     """How often in a row it came back at no cost; the wait grows with it."""
-    owner: Mapped[str | None]
-    """The process that claimed it (`isthmus.store.sql.Owner`); None unless started."""
-    lease_until: Mapped[datetime | None]
-    """When it may be claimed again although its owner may live; None unless started."""
+    worker_id: Mapped[int | None] = mapped_column(_LONG)
+    """The worker that claimed it (`WorkerRow`); None unless started."""
+    claim_no: Mapped[int | None]
+    """Which of its worker's claims took it. Jobs of one claim are begun one after the other, by priority and
+    id, so the first of them that is left is the one that ran when the worker died."""
+    alone: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """True after a worker died while running a batch it was in: it is not run in one again."""
+    graph_id: Mapped[int | None] = mapped_column(_LONG)
+    """The first job of the graph it belongs to, or of one that waits for it; None when nothing waits for it
+    and it waits for nothing."""
+    waits: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many jobs it waits for still."""
     result: Mapped[str | None] = mapped_column(Text)
     """JSON of what the method returned; None for None."""
     error_type: Mapped[str | None]
@@ -88,10 +199,27 @@ class Job(SqlModel):
     __table_args__ = (
         # A claim reads one index entry whatever else is in the table: jobs to be run later, running
         # ones and finished ones are in none or in another index.
-        Index("ix_isthmus_job_ready", "priority", "id", **_where("state = 'pending' AND eta IS NULL")),
+        Index(
+            "ix_isthmus_job_ready", "channel", "priority", "id", **_where("state = 'pending' AND eta IS NULL")
+        ),
         Index("ix_isthmus_job_future", "eta", **_where("state = 'pending' AND eta IS NOT NULL")),
-        Index("ix_isthmus_job_started", "owner", **_where("state = 'started'")),
-        Index("uq_isthmus_job_identity_key", "identity_key", unique=True, **_where(KEY_HELD)),
+        Index("ix_isthmus_job_started", "worker_id", **_where("state = 'started'")),
+        # Blocks a sequential lane: begun before, and to be begun again later.
+        Index(
+            "ix_isthmus_job_returning",
+            "channel",
+            **_where("state = 'pending' AND eta IS NOT NULL AND attempt > 0"),
+        ),
+        Index("ix_isthmus_job_failed", "channel", "id", **_where("state = 'failed'")),
+        Index("ix_isthmus_job_ended", "channel", "finished_at", **_where("state IN ('done', 'cancelled')")),
+        Index("ix_isthmus_job_graph_id", "graph_id", **_where("graph_id IS NOT NULL")),
+        Index(
+            "uq_isthmus_job_identity_key",
+            "identity_key",
+            unique=True,
+            postgresql_where=text(KEY_HELD["postgresql"]),
+            sqlite_where=text(KEY_HELD["sqlite"]),
+        ),
         # Without it SQLite gives the number of a deleted newest job to the next one.
         {"sqlite_autoincrement": True},
     )
@@ -99,3 +227,7 @@ class Job(SqlModel):
 
 JOBS: Final = cast(Table, Job.__table__)
 """The table itself: the queue's own statements are no changes that listeners hear of."""
+WORKERS: Final = cast(Table, WorkerRow.__table__)
+CHANNELS: Final = cast(Table, Channel.__table__)
+SLOTS: Final = cast(Table, Slot.__table__)
+EDGES: Final = cast(Table, Edge.__table__)

@@ -2,13 +2,22 @@
 
 import re
 import sqlite3
+import time
 from typing import Any, Final
 from weakref import WeakSet
 
 import psycopg.errors
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, Connection, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError, StatementError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    IntegrityError,
+    InvalidatePoolError,
+    NoSuchModuleError,
+    StatementError,
+)
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from isthmus.errors import DatabaseBusyError, ReadonlyError, SettingsError
 
@@ -17,9 +26,20 @@ READONLY: Final = "isthmus_readonly"
 WRITTEN: Final = "isthmus_written"
 """Key in ``Connection.info``: the first writing statement since somebody took it out."""
 
+_USED: Final = "isthmus_used"
 _BUSY_TIMEOUT_MS: Final = 10_000
 _LOCK_TIMEOUT_MS: Final = 10_000
 _IDLE_TIMEOUT_MS: Final = 120_000
+_NOTICE_A_DEAD_PEER: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""libpq's options that end a connection whose other end vanished without a word, after some 10 seconds."""
+_TRUSTED_S: Final = 1.0
+"""Seconds after its last use within which a connection is taken for alive; later it is asked first."""
 DATA_ERRORS: Final = (IntegrityError, DataError, StatementError, UnicodeEncodeError)
 """What the database and its driver raise about values: one record's trouble, not the connection's."""
 _WRITES: Final = re.compile(
@@ -65,13 +85,14 @@ def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
         raise SettingsError(
             f"database {parsed.get_backend_name()!r} is not supported; use sqlite or postgresql"
         )
-    options: dict[str, Any] = {"pool_pre_ping": parsed.get_backend_name() == "postgresql"}
+    # Bounded by the threads that there are: one that waits for another's connection would be a deadlock.
+    options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": -1}
     if parsed.get_backend_name() == "postgresql":
         options["connect_args"] = {
             "options": f"-c lock_timeout={_LOCK_TIMEOUT_MS} -c timezone=UTC "
-            f"-c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS}"
+            f"-c idle_in_transaction_session_timeout={_IDLE_TIMEOUT_MS}",
+            **_NOTICE_A_DEAD_PEER,
         }
-        options |= {"pool_size": pool_size, "max_overflow": pool_size}
     try:
         engine = create_engine(parsed, **options)
     except (NoSuchModuleError, ArgumentError) as exc:
@@ -79,8 +100,31 @@ def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
+    else:
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", _ask_whether_alive)
     event.listen(engine, "handle_error", _translate)
     return engine
+
+
+def _note_use(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _ask_whether_alive(dbapi_connection: Any, record: ConnectionPoolEntry, _fairy: Any) -> None:
+    """Ask a connection that was not used for a while; the pool's own way asks every time.
+
+    Raises:
+        InvalidatePoolError: When it is dead; the others of the same age are then, too.
+    """
+    used = record.info.get(_USED)
+    if used is None or time.monotonic() - used < _TRUSTED_S:
+        return
+    try:
+        dbapi_connection.execute("SELECT 1")
+        dbapi_connection.rollback()
+    except psycopg.Error as exc:
+        raise InvalidatePoolError from exc
 
 
 def _sqlite_connect(dbapi_connection: Any, _record: Any) -> None:
@@ -102,8 +146,9 @@ def _lower(value: Any) -> Any:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    readonly = connection.get_execution_options().get(READONLY, False)
-    connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN" if options.get(READONLY, False) else "BEGIN IMMEDIATE")
 
 
 _observed: "WeakSet[Engine]" = WeakSet()

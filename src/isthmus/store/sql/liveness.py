@@ -9,6 +9,7 @@ import os
 import socket
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -51,6 +52,22 @@ class Owner:
     def _place(self) -> str:
         found = self._folder.stat()
         return f"{_HOST}/{found.st_dev:x}.{found.st_ino:x}"
+
+    def sign(self) -> None:
+        """Give a sign of life that processes on the same machine see, whatever the database does."""
+        if self._pid == os.getpid() and self._file is not None:
+            os.utime(self._file)
+
+    def silent_for(self, owner: str) -> float | None:
+        """Tell how many seconds ago another owner gave its last `sign`; None when that is not known here."""
+        place, _, rest = owner.partition(":")
+        if place != str(self).partition(":")[0]:
+            return None
+        try:
+            seen = (self._folder / f"{rest.rpartition(':')[2]}.lock").stat().st_mtime
+        except FileNotFoundError:
+            return None
+        return max(0.0, time.time() - seen)
 
     def is_gone(self, owner: str) -> bool:
         """Tell whether another owner's process is provably dead.

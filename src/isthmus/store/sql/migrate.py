@@ -19,7 +19,7 @@ from isthmus.store.sql.base import SqlModel
 BRANCH: Final = "isthmus"
 CORE: Final = Path(__file__).parent / "migrations"
 VERSION_TABLE: Final = "isthmus_version"
-GENERATION: Final = 1
+GENERATION: Final = 2
 """Schema generation of this program. A revision that drops or renames something raises it (and
 ``compatible_from`` in the database), one that only adds does not."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import (
@@ -12,7 +12,7 @@ from sqlalchemy.exc import (
     ResourceClosedError,
     StatementError,
 )
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 from isthmus.env import Env
 from isthmus.errors import OutsideError, ReadonlyError, RecordValueError, TransactionError
@@ -21,10 +21,44 @@ from isthmus.store.sql.engine import READONLY, WRITTEN, observe_writes
 from isthmus.store.sql.session import OwnSession, SessionEvents
 
 
+class Outbox(Protocol):
+    """What is to be written as the last thing before a commit, and forgotten with what it belongs to."""
+
+    def __len__(self) -> int:
+        """Count what waits in it."""
+        ...
+
+    def keep(self, length: int) -> None:
+        """Forget what came after the first so many."""
+        ...
+
+    def write(self, session: Session) -> None:
+        """Write all, in the transaction."""
+        ...
+
+    def write_alone(self) -> bool:
+        """Write all as one statement that commits by itself; False when that cannot be done."""
+        ...
+
+    def written(self) -> None:
+        """Hear that it is committed."""
+        ...
+
+
+class _Part:
+    """A block that gets a savepoint when it first uses the session."""
+
+    __slots__ = ("point",)
+
+    def __init__(self) -> None:
+        self.point: SessionTransaction | None = None
+
+
 class SqlTransaction:
     """One env's transaction on the hub's own database.
 
     Attributes:
+        outbox: What the queue writes with it; None while nothing was delayed.
         guards: Called before each commit that writes; one that raises prevents it.
         epoch: Changes when every instance that was loaded is worthless (after a rollback).
     """
@@ -59,8 +93,10 @@ class SqlTransaction:
         self._before: list[Callable[[], None]] = []
         self._after: list[Callable[[], None]] = []
         self._written: str | None = None
-        self._points: dict[Any, int] = {}
+        self._points: dict[Any, tuple[int, int]] = {}
         self.guards: list[Callable[[], None]] = []
+        self.outbox: Outbox | None = None
+        self._part: _Part | None = None
         self.epoch = object()
         self.capture = Capture(self._get_env, names, heard)
         self._events = SessionEvents(session, self)
@@ -98,6 +134,8 @@ class SqlTransaction:
                 self._stale = False
             self._connection = self._session.connection(execution_options={READONLY: self._readonly})
             self._connection.info.pop(WRITTEN, None)
+        if self._part is not None and self._part.point is None:
+            self._part.point = self._session.begin_nested()
         return self._session
 
     @property
@@ -108,8 +146,12 @@ class SqlTransaction:
     @property
     def used(self) -> bool:
         """True when a commit would have something to do."""
+        return self.open or bool(self._before or self.outbox or self._changed)
+
+    @property
+    def _changed(self) -> bool:
         session = self._session
-        return self.open or bool(session.new or session.dirty or session.deleted or self._before)
+        return bool(session.new or session.dirty or session.deleted)
 
     @property
     def written(self) -> str | None:
@@ -201,14 +243,21 @@ class SqlTransaction:
         if not self.used:
             return
         try:
-            self._prepare()
-            if self._owned:
-                self._session.commit()
+            if not self._commit_outbox_alone():
+                self._prepare()
+                if self._owned:
+                    self._session.commit()
         except BaseException:
             self.rollback()
             raise
         self._ended()
         self._run_after()
+
+    def _commit_outbox_alone(self) -> bool:
+        """Commit what was delayed without a transaction of the session, when there is nothing else."""
+        if self.outbox is None or not self._owned or self.open or self.guards or self._before:
+            return False
+        return not self._changed and self.outbox.write_alone()
 
     def _prepare(self) -> None:
         session = self.session
@@ -223,12 +272,17 @@ class SqlTransaction:
             raise TransactionError(
                 f"the transaction was broken by an earlier error: {self._broken}"
             ) from self._broken
+        if self.outbox:
+            self.outbox.write(session)
         if self.guards and self.written is not None:
             for guard in self.guards:
                 guard()
 
     def _run_after(self) -> None:
         done, self._after = self._after, []
+        outbox, self.outbox = self.outbox, None
+        if outbox is not None:
+            outbox.written()
         for action in done:
             action()
 
@@ -244,6 +298,7 @@ class SqlTransaction:
         self._connection = None
         self._before.clear()
         self._after.clear()
+        self.outbox = None
         self.capture.forget()
 
     def end(self) -> bool:
@@ -278,6 +333,7 @@ class SqlTransaction:
         session.flush()
         point = session.begin_nested()
         before, after, captured = list(self._before), list(self._after), len(self.capture)
+        delayed = len(self.outbox or ())
         broken = self._broken
         try:
             yield
@@ -290,8 +346,40 @@ class SqlTransaction:
                 point.rollback()
             self._before, self._after = before, after
             self.capture.keep(captured)
+            if self.outbox is not None:
+                self.outbox.keep(delayed)
             raise
         point.commit()
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Undo only this block when it raises; costs a savepoint only when it uses the session."""
+        if self.open:
+            self._session.flush()
+        before, after, captured = list(self._before), list(self._after), len(self.capture)
+        delayed = len(self.outbox or ())
+        self._part = _Part()
+        try:
+            yield
+            point = self._part.point
+            if point is not None:
+                self._session.flush()
+                if self.capture.pending:
+                    self.capture.deliver(self._session)
+                point.commit()
+        except BaseException:
+            self._broken = None
+            point = self._part.point
+            if point is not None:
+                with suppress(ResourceClosedError):
+                    point.rollback()
+            self._before, self._after = before, after
+            self.capture.keep(captured)
+            if self.outbox is not None:
+                self.outbox.keep(delayed)
+            raise
+        finally:
+            self._part = None
 
     def before_commit(self, action: Callable[[], None]) -> None:
         """Do *action* once, as the last thing before the next commit."""
@@ -318,7 +406,7 @@ class SqlTransaction:
             return
         self._closed = True
         self._events.leave()
-        if not (self._before or self._after or self.capture.pending or self._broken):
+        if not (self._before or self._after or self.outbox or self.capture.pending or self._broken):
             self._events.detach()
 
     # -- an application's session ------------------------------------------------------
@@ -343,6 +431,8 @@ class SqlTransaction:
             self._before.pop(0)()
             session.flush()
             self._deliver_foreign()
+        if self.outbox:
+            self.outbox.write(session)
 
     def _foreign_committed(self, session: Session) -> None:
         if not session.in_nested_transaction():
@@ -362,11 +452,14 @@ class SqlTransaction:
 
     def _foreign_savepoint(self, _session: Session, point: Any) -> None:
         if point.nested:
-            self._points[point] = len(self.capture)
+            self._points[point] = (len(self.capture), len(self.outbox or ()))
 
     def _foreign_undo(self, _session: Session, point: Any) -> None:
         if point in self._points:
-            self.capture.keep(self._points.pop(point))
+            captured, delayed = self._points.pop(point)
+            self.capture.keep(captured)
+            if self.outbox is not None:
+                self.outbox.keep(delayed)
 
 
 def _refused_value(error: BaseException) -> str | None:

@@ -1,0 +1,99 @@
+"""The queue's own connections: one a thread, on which each statement is a transaction of its own."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakSet
+
+from sqlalchemy import Connection, CursorResult, Engine, Executable
+
+from isthmus.store.sql.engine import READONLY
+
+
+class Line:
+    """Executes short statements of the queue: each commits by itself, which saves two round trips.
+
+    A thread keeps its connection until it says `close`, so that none is taken from the pool and asked
+    whether it lives for each job.
+
+    Args:
+        engine: The hub's engine.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._own = threading.local()
+        self._all: WeakSet[Connection] = WeakSet()
+        self._busy: dict[int, tuple[float, Any]] = {}
+
+    def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> CursorResult[Any]:
+        """Execute a statement and commit it.
+
+        Args:
+            statement: The statement.
+            parameters: Its parameters.
+
+        Raises:
+            DatabaseBusyError: When the database is busy or away; the next statement gets a new connection.
+        """  # noqa: DOC502 - raised by what is called
+        with self.connection() as connection:
+            return connection.execute(statement, parameters)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Lend this thread's connection; what is executed on it commits by itself."""
+        connection: Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._own.connection = connection
+            self._all.add(connection)
+        me = threading.get_ident()
+        self._busy[me] = (time.monotonic(), connection.connection.driver_connection)
+        try:
+            yield connection
+        except BaseException:
+            del self._own.connection
+            connection.close()
+            raise
+        finally:
+            del self._busy[me]
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Lend a connection with a transaction of several statements; committed at the end of the block."""
+        with self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection that only reads; on SQLite it waits for no writer."""
+        with self._engine.connect() as plain:
+            connection = plain.execution_options(**{READONLY: True})
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Give this thread's connection back."""
+        connection: Connection | None = getattr(self._own, "connection", None)
+        if connection is not None:
+            del self._own.connection
+            connection.close()
+
+    def close_all(self) -> None:
+        """Give every thread's connection back; nothing may be under way."""
+        for connection in list(self._all):
+            connection.close()
+        self._own = threading.local()
+
+    def stuck(self, limit_s: float) -> list[Any]:
+        """List the driver's connections on which a statement has been under way for so many seconds."""
+        now = time.monotonic()
+        return [driver for since, driver in list(self._busy.values()) if now - since > limit_s]
+
+    def distrust(self) -> None:
+        """Give up the connections that nobody uses: one of their age was found dead."""
+        self._engine.dispose()

@@ -1,0 +1,256 @@
+"""The processes that claim jobs: their rows, their signs of life, and what happens to a dead one's jobs."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from isthmus.job.claimed import COLUMNS, Claimed
+from isthmus.job.lanes import Lanes
+from isthmus.job.line import Line
+from isthmus.job.moves import Times, in_state
+from isthmus.job.outcome import Outcomes
+from isthmus.job.state import State
+from isthmus.job.table import JOBS, WORKERS, WorkerRow
+from isthmus.store.sql import Owner
+
+logger = logging.getLogger("isthmus.job")
+
+_LOOK_EVERY_S: Final = 1.0
+"""Seconds between two looks for dead workers."""
+
+
+class Members:
+    """This process among those that claim jobs.
+
+    Args:
+        line: The queue's connections.
+        times: Whose time counts.
+        owner: This process.
+        outcomes: Where the jobs of dead workers go.
+        lanes: Where the slots of dead workers go.
+        lease: How long a process is believed to live without a sign.
+        batch_of: Tells how many jobs of a model's method may share a transaction.
+
+    Attributes:
+        threads: How many jobs it runs at a time, for its row.
+        channels: The lanes it takes jobs from, for its row.
+    """
+
+    def __init__(
+        self, line: Line, times: Times, owner: Owner, outcomes: Outcomes, lanes: Lanes, lease: timedelta,
+        batch_of: Callable[[str, str], int],
+    ) -> None:  # fmt: skip
+        self._line = line
+        self._times = times
+        self._owner = owner
+        self._outcomes = outcomes
+        self._lanes = lanes
+        self._lease = lease
+        self._batch_of = batch_of
+        self._id: int | None = None
+        self._pid_owner = ""
+        self._lock = threading.Lock()
+        self._signed_at = 0.0
+        self._looked_at = 0.0
+        self._idle = False
+        self.threads = 1
+        self.channels: Sequence[str] = ()
+        self._wake = (
+            update(WORKERS).where(WORKERS.c.id == bindparam("worker")).values(idle=bindparam("is_idle"))
+        )
+
+    # -- this process ------------------------------------------------------------------
+
+    @property
+    def id(self) -> int:
+        """This process's number among the members; the first use registers it."""
+        if self._id is None or self._pid_owner != str(self._owner):
+            with self._lock:
+                if self._id is None or self._pid_owner != str(self._owner):
+                    self._register()
+        return self._id or 0
+
+    def _register(self) -> None:
+        self._pid_owner = str(self._owner)
+        self._idle = False
+        host = self._pid_owner.partition("/")[0].partition(":")[0]
+        row = {
+            "owner": self._pid_owner,
+            "host": host,
+            "pid": int(self._pid_owner.rpartition(":")[0].rpartition(":")[2]),
+            "threads": self.threads,
+            "channels": ",".join(self.channels),
+            "started_at": self._times.now(),
+            "seen_at": self._times.now(),
+            "lease_until": self._times.after(self._lease),
+        }
+        with self._line.transaction() as connection:
+            # What a process of this name left behind when its row was taken is not ours any more.
+            connection.execute(delete(WORKERS).where(WORKERS.c.owner == self._pid_owner))
+            made = connection.execute(insert(WORKERS).values(row).returning(WORKERS.c.id))
+            self._id = int(made.scalar_one())
+        self._signed_at = time.monotonic()
+
+    def sign(self) -> None:
+        """Give a sign of life, for the jobs and the slots of this process too."""
+        if self._id is None:
+            return
+        self._owner.sign()
+        with self._line.transaction() as connection:
+            there = self.sign_with(connection)
+        if not there:
+            self._forget()
+
+    def _forget(self) -> None:
+        logger.warning("this worker was taken for dead; it goes on under a new number")
+        self._id = None
+
+    def sign_with(self, connection: Connection) -> bool:
+        """Give the sign of life in a transaction that is under way; False when nobody expects it any more."""
+        sign = (
+            update(WORKERS)
+            .where(WORKERS.c.id == self._id)
+            .values(
+                seen_at=self._times.now(),
+                lease_until=self._times.after(self._lease),
+                threads=self.threads,
+                channels=",".join(self.channels),
+            )
+        )
+        there = connection.execute(sign).rowcount == 1
+        self._lanes.prolong(connection, self._id or 0, self._lease)
+        self._signed_at = time.monotonic()
+        return there
+
+    @property
+    def sign_is_due(self) -> bool:
+        """True when the last sign of life is a third of the lease ago."""
+        return time.monotonic() - self._signed_at > self._lease.total_seconds() / 3
+
+    def set_idle(self, idle: bool) -> bool:
+        """Say whether a commit that delays jobs shall wake this process; tells whether that is new."""
+        worker = self.id
+        if self._idle == idle:
+            return False
+        self._line.execute(self._wake, {"worker": worker, "is_idle": idle})
+        self._idle = idle
+        return True
+
+    def leave(self) -> None:
+        """Say that this process claims nothing more and holds nothing."""
+        if self._id is None:
+            return
+        with self._line.transaction() as connection:
+            self._lanes.free(connection, self._id)
+            connection.execute(delete(WORKERS).where(WORKERS.c.id == self._id))
+        self._id = None
+
+    def listed(self) -> list[WorkerRow]:
+        """List the members that live as far as is known, the oldest first; also this process."""
+        with self._line.reading() as connection, Session(connection, expire_on_commit=False) as session:
+            late = self._times.past(WORKERS.c.lease_until)
+            rows = session.execute(select(WorkerRow, late).order_by(WorkerRow.id)).all()
+        return [row for row, is_late in rows if not is_late and not self._owner.is_gone(row.owner)]
+
+    # -- dead ones ---------------------------------------------------------------------
+
+    @property
+    def look_is_due(self) -> bool:
+        """True when nobody was looked for a second long."""
+        return time.monotonic() - self._looked_at >= _LOOK_EVERY_S
+
+    def look(self, is_ours: Callable[[int, int], bool]) -> int:
+        """Take back the jobs and slots of dead members.
+
+        Args:
+            is_ours: Tells of a job, by id and attempt, whether this process is at it: one that is
+                started in our name and is not was claimed, or ended, by a statement whose answer was lost.
+
+        Returns:
+            How many jobs were taken back.
+        """
+        self._looked_at = time.monotonic()
+        with self._line.reading() as connection:
+            late = self._times.past(WORKERS.c.lease_until)
+            rows = connection.execute(select(WORKERS.c.id, WORKERS.c.owner, late)).all()
+        count = 0
+        mine = (self._id, str(self._owner))
+        if self._id is not None and mine not in [(row[0], row[1]) for row in rows]:
+            self._forget()
+        for worker_id, owner, is_late in rows:
+            if (worker_id, owner) == mine:
+                count += self._take_back_lost(is_ours)
+            elif self._owner.is_gone(owner):
+                count += self._take_back(int(worker_id), overdue=False)
+            elif is_late and not self._lives_here(owner):
+                count += self._take_back(int(worker_id), overdue=True)
+        return count
+
+    def _lives_here(self, owner: str) -> bool:
+        """Tell whether a process of this machine only cannot write: SQLite has one writer at a time."""
+        silent = None if self._times.by_database else self._owner.silent_for(owner)
+        return silent is not None and silent < self._lease.total_seconds()
+
+    def _take_back_lost(self, is_ours: Callable[[int, int], bool]) -> int:
+        lost = [job for job in self._started(self._id or 0) if not is_ours(job.id, job.attempt)]
+        # Whether they ran is not known: none of them is charged unless it was the first of its claim.
+        return self._rescue(lost, overdue=False)
+
+    def _take_back(self, worker_id: int, *, overdue: bool) -> int:
+        count = self._rescue(self._started(worker_id), overdue=overdue)
+        still = select(JOBS.c.id).where(in_state(State.STARTED), JOBS.c.worker_id == worker_id).exists()
+        gone = delete(WORKERS).where(WORKERS.c.id == worker_id, ~still)
+        if overdue:
+            gone = gone.where(self._times.past(WORKERS.c.lease_until))
+        with self._line.transaction() as connection:
+            if connection.execute(gone).rowcount:
+                self._lanes.free(connection, worker_id)
+                logger.warning("worker %s is gone; %s jobs were taken back from it", worker_id, count)
+        return count
+
+    def _started(self, worker_id: int) -> list[Claimed]:
+        mine = (
+            select(*COLUMNS)
+            .where(in_state(State.STARTED), JOBS.c.worker_id == worker_id)
+            .order_by(JOBS.c.claim_no, JOBS.c.priority, JOBS.c.id)
+        )
+        with self._line.reading() as connection:
+            return [Claimed._make(row) for row in connection.execute(mine)]
+
+    def _rescue(self, jobs: Sequence[Claimed], *, overdue: bool) -> int:
+        """Return jobs to the line. Of each claim only the first can have been begun (`Job.claim_no`)."""
+        count = 0
+        for _, claim in groupby(jobs, key=lambda job: job.claim_no):
+            left = list(claim)
+            together = self._begun_together(left)
+            for number, job in enumerate(left):
+                if number < together:
+                    moved = self._outcomes.suspect(job, overdue=overdue)
+                elif number == 0:
+                    moved = self._outcomes.rescue(job, overdue=overdue)
+                else:
+                    moved = self._outcomes.unclaim(job, overdue=overdue)
+                count += moved
+        return count
+
+    def _begun_together(self, left: Sequence[Claimed]) -> int:
+        """Count the jobs at the beginning that shared a transaction; 0 when the first ran by itself."""
+        first = left[0]
+        most = self._batch_of(first.model, first.method)
+        if most <= 1 or first.alone:
+            return 0
+        together = 0
+        for job in left[:most]:
+            if job.alone or (job.model, job.method, job.user, job.ctx) != (
+                first.model, first.method, first.user, first.ctx,
+            ):  # fmt: skip
+                break
+            together += 1
+        return together

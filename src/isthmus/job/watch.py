@@ -1,0 +1,129 @@
+"""Looking after running jobs: those that take too long, were cancelled, or stand behind a slow one."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from isthmus.errors import IsthmusError, JobCancelledError, JobTimeoutError
+from isthmus.job.claim import Claimer
+from isthmus.job.failure import Failure
+from isthmus.job.line import Line
+from isthmus.job.outcome import Outcomes
+from isthmus.job.run import Execution, Runner
+from isthmus.job.state import State
+from isthmus.job.table import JOBS
+
+logger = logging.getLogger("isthmus.job")
+
+_LOOK_EVERY_S: Final = 1.0
+"""Seconds between two questions to the database."""
+_ANSWER_S: Final = 15.0
+"""Seconds in which the database answers a statement of the queue, unless the connection is dead."""
+
+
+class Watch:
+    """Looks after the running jobs of one process.
+
+    Args:
+        line: The queue's connections.
+        claimer: What is claimed.
+        runner: What is running.
+        outcomes: Where jobs go that do not end by themselves.
+        force_s: Seconds after which a job that was told to stop, and has not, is ended by force.
+
+    Attributes:
+        on_stuck: Called when a job can only be ended with its process; None where it cannot.
+    """
+
+    def __init__(
+        self, line: Line, claimer: Claimer, runner: Runner, outcomes: Outcomes, force_s: float
+    ) -> None:
+        self._line = line
+        self._claimer = claimer
+        self._runner = runner
+        self._outcomes = outcomes
+        self._force_s = force_s
+        self._looked_at = 0.0
+        self._given_up: set[Execution] = set()
+        self.on_stuck: Callable[[], object] | None = None
+
+    @property
+    def others_run(self) -> bool:
+        """True while a job runs that was not given up."""
+        return any(e not in self._given_up for e in list(self._runner.executions.values()))
+
+    def look(self) -> None:
+        """Look once; to be called some times a second."""
+        self.cut_dead_connections()
+        self._claimer.give_back_behind_slow_jobs()
+        for execution in list(self._runner.executions.values()):
+            if execution.is_late:
+                seconds = execution.limit_s or 0
+                label = execution.jobs[0].label
+                execution.stop(JobTimeoutError(f"{label} took longer than its timeout of {seconds:g} s"))
+        if time.monotonic() - self._looked_at >= _LOOK_EVERY_S:
+            self._looked_at = time.monotonic()
+            self._claimer.tend()
+            self._stop_cancelled()
+        self._force()
+
+    def _stop_cancelled(self) -> None:
+        running = {job.id: (job, e) for e in list(self._runner.executions.values()) for job in e.jobs}
+        if not running:
+            return
+        ours = select(JOBS.c.id, JOBS.c.attempt, JOBS.c.state).where(JOBS.c.id.in_(running))
+        with self._line.connection() as connection:
+            found = {row.id: row for row in connection.execute(ours)}
+        for job_id, (job, execution) in running.items():
+            row = found.get(job_id)
+            if row is None or row.attempt != job.attempt or row.state not in {State.STARTED, State.DONE}:
+                execution.stop(JobCancelledError(f"job {job_id} was cancelled or taken over while it ran"))
+
+    def _force(self) -> None:
+        """Give up the jobs that have not stopped when they were told to."""
+        now = time.monotonic()
+        for execution in list(self._runner.executions.values()):
+            if execution.stopped is None or execution in self._given_up:
+                continue
+            if now - execution.stopped_at > self._force_s:
+                self._given_up.add(execution)
+                self._give_up(execution, execution.stopped)
+
+    def _give_up(self, execution: Execution, reason: IsthmusError) -> None:
+        for job in execution.jobs:
+            # Those that share its transaction run again, each alone; the one is found that way.
+            if len(execution.jobs) > 1:
+                self._outcomes.suspect(job, overdue=False)
+            elif isinstance(reason, JobTimeoutError):
+                self._outcomes.fail(job, Failure.of(reason))
+        label = execution.jobs[0].label
+        if self.on_stuck is None:
+            logger.error("%s does not stop (%s); its thread is lost until this process ends", label, reason)
+            return
+        logger.error("%s does not stop (%s); its process is ended and replaced", label, reason)
+        self.on_stuck()
+
+    def cut_dead_connections(self) -> None:
+        """Shut connections on which a statement gets no answer: their other end vanished without a word."""
+        for driver in self._line.stuck(_ANSWER_S):
+            logger.warning("a statement of the queue got no answer for %s s; connecting anew", _ANSWER_S)
+            _shut(driver)
+            self._line.distrust()
+
+
+def _shut(driver: Any) -> None:
+    """Let the thread that waits on a driver's connection go on, with an error."""
+    try:
+        number = os.dup(driver.fileno())
+    except (AttributeError, OSError):  # SQLite has none, or it was closed meanwhile
+        return
+    try:
+        with socket.socket(fileno=number) as connection:
+            connection.shutdown(socket.SHUT_RDWR)
+    except OSError as exc:
+        logger.debug("a dead connection could not be shut: %s", exc)
