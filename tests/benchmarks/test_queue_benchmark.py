@@ -26,7 +26,7 @@ def test_the_smallest_run_fills_its_tables(isthmus_databases: Databases, tmp_pat
     """
     Beside the raw loops alone each contest ends well, and its table is printed and kept.
     """
-    contests = ("noop", "enqueue", "pickup", "growth", "sqlite")
+    contests = ("noop", "bulk", "pickup")
     with isthmus_databases.fresh("postgresql") as url:
         done = run(
             url, "--quick", "--runs", 1, "--jobs", 20, "--results", tmp_path,
