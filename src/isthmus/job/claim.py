@@ -219,8 +219,9 @@ class Claimer:
         if self._lanes.is_plain(lane):
             with self._line.connection() as connection:
                 return self._take(connection.execute, lane, size, None)
+        worker_id = self._members.id  # before the transaction: it may sign in, on a connection of its own
         with self._line.transaction() as connection:
-            entry = self._lanes.enter(connection, lane, self._members.id, self._lease)
+            entry = self._lanes.enter(connection, lane, worker_id, self._lease)
             if isinstance(entry, Closed):
                 wait = entry.retry_in.total_seconds() if entry.retry_in is not None else _CLOSED_S
                 self._closed[lane] = time.monotonic() + wait
