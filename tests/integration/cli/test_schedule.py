@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from isthmus.simulators.trello import TrelloSimulator
+
 Folder = Any
 """See conftest."""
 
@@ -73,3 +75,22 @@ def test_a_malformed_schedule_stops_every_command(ready: Folder) -> None:
 
     assert result.code == 3
     assert "setting 'job.schedules' for trello.backend.poll: 'each day' is no cron expression" in result.err
+
+
+def test_a_walk_finds_a_deletion(synced: Folder, trello: TrelloSimulator) -> None:
+    """
+    The nightly walk, begun by hand, and run by a worker's queue: our task is archived.
+    """
+    trello.state.delete_card(trello.state.cards()[0])
+    [job_id] = synced.ok("schedule", "run", "trello.backend.walk", "--json").document["jobs"]
+    with synced.hub() as hub:
+        hub.queue.run_pending()
+        job = hub.queue.show(job_id)
+        with hub.env(readonly=True) as env:
+            archived = env["project.task"].search_count([("active", "=", False)])
+
+    assert (str(job.state), job.error) == ("done", None)
+    assert "1 archived" in str(job.result)
+    assert archived == 1
+    [walk] = [s for s in synced.ok("schedule", "list", "--json").document["schedules"] if "walk" in s["name"]]
+    assert (walk["last_job_id"], walk["last_state"]) == (job_id, "done")
