@@ -36,6 +36,7 @@ class Members:
         outcomes: Where the jobs of dead workers go.
         lanes: Where the slots of dead workers go.
         lease: How long a process is believed to live without a sign.
+        dialect: Name of the database.
         batch_of: Tells how many jobs of a model's method may share a transaction.
 
     Attributes:
@@ -45,7 +46,7 @@ class Members:
 
     def __init__(
         self, line: Line, times: Times, owner: Owner, outcomes: Outcomes, lanes: Lanes, lease: timedelta,
-        batch_of: Callable[[str, str], int],
+        dialect: str, batch_of: Callable[[str, str], int],
     ) -> None:  # fmt: skip
         self._line = line
         self._times = times
@@ -53,6 +54,7 @@ class Members:
         self._outcomes = outcomes
         self._lanes = lanes
         self._lease = lease
+        self._one_machine = dialect == "sqlite"
         self._batch_of = batch_of
         self._id: int | None = None
         self._pid_owner = ""
@@ -195,7 +197,7 @@ class Members:
 
     def _lives_here(self, owner: str) -> bool:
         """Tell whether a process of this machine only cannot write: SQLite has one writer at a time."""
-        silent = None if self._times.by_database else self._owner.silent_for(owner)
+        silent = self._owner.silent_for(owner) if self._one_machine else None
         return silent is not None and silent < self._lease.total_seconds()
 
     def _take_back_lost(self, is_ours: Callable[[int, int], bool]) -> int:

@@ -97,7 +97,7 @@ class Queue:
         self.lanes = Lanes(engine, times, settings)
         self._outcomes = Outcomes(self.line, clock, times, dialect)
         self.members = Members(
-            self.line, times, owner, self._outcomes, self.lanes, lease,
+            self.line, times, owner, self._outcomes, self.lanes, lease, dialect,
             lambda model, method: marks.of(model, method).batch,
         )  # fmt: skip
         self.claimer = Claimer(self.line, times, self.members, self._outcomes, self.lanes, lease, dialect)
