@@ -139,10 +139,13 @@ class Supervisor:
             # Whatever happened: the processes learn by it that they are on their own, and end.
             for child in self._children.values():
                 child.line.close()
-            self._selector.close()
-            self._ear.close()
-            self._bell.close()
         return self._summary
+
+    def close(self) -> None:
+        """Let its own sockets go, when no signal is told to it any more."""
+        self._selector.close()
+        self._ear.close()
+        self._bell.close()
 
     # -- life of a process -------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -84,7 +84,8 @@ def worker(
     with ExitStack() as during:
         if metrics is not None:
             options += ["--sheets", str(during.enter_context(serve(session, metrics)))]
-        supervisor = Supervisor(command_line, processes, grace=timedelta(seconds=settings.job.grace_s))
+        grace = timedelta(seconds=settings.job.grace_s)
+        supervisor = during.enter_context(closing(Supervisor(command_line, processes, grace=grace)))
         during.enter_context(_Signals(supervisor))
         found = supervisor.run()
     if found.failure is not None:

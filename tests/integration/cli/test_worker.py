@@ -259,17 +259,16 @@ def test_a_running_job_may_end_after_the_first_signal(place: Place) -> None:
     assert place.document["jobs"] == {"done": 1}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_hands_running_jobs_back(place: Place, number: signal.Signals) -> None:
+def test_a_second_signal_hands_running_jobs_back(place: Place) -> None:
     """
     The job is pending again at once, at no cost, and nothing of it is committed.
     """
     job = place.delay("add_slowly", "a")
     with place.worker("--threads", "1", "--json") as process:
         place.until_begun("a")
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         until(lambda: "worker stops" in place.log, "the first signal has come")
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         code = process.wait(30)
 
     assert code == 0
@@ -291,6 +290,35 @@ def test_a_job_that_does_not_end_within_the_grace_is_handed_back(small: Place) -
 
     assert (code, small.document["given_back"]) == (0, 1)
     assert small.state(job) == State.PENDING
+
+
+def test_a_job_that_does_not_end_is_ended_with_its_process(place: Place) -> None:
+    """
+    Cancelled while it waits for something that never comes: its process is replaced at once, its neighbour
+    may end before.
+    """
+    place.set("ISTHMUS_JOB__FORCE_S", "0.2")
+    deaf = place.delay("wait_for_ever")
+    place.delay("add_slowly", "a")
+    with place.worker("--threads", "2", "--json") as process:
+        (first,) = place.until_begun("wait_for_ever")
+        place.until_begun("a")
+        place.hub.queue.cancel([deaf], by="anna")
+        place.let_end("a")
+        place.until_started(2)
+        later = place.delay("add", "later")
+        until(lambda: place.state(later) == State.DONE, "the next process works")
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(30)
+
+    assert code == 0
+    assert place.state(deaf) == State.CANCELLED
+    assert place.names() == ["a", "later"]
+    assert place.document["replaced"] == 1
+    assert (
+        f"worker process {first} ended itself because a job had to be ended by force, and is replaced"
+        in place.log
+    )
 
 
 def test_a_signal_to_every_process_is_one_command(small: Place) -> None:

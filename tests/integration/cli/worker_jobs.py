@@ -36,6 +36,12 @@ class TaskJobs(ModelExtension):
         self.env["project.task"].create({"name": text})
 
     @job
+    def wait_for_ever(self) -> None:
+        """Say so, and never come to an end."""
+        (Path(os.environ["WORKER_JOBS_SIGNS"]) / f"wait_for_ever.{os.getpid()}").touch()
+        threading.Event().wait()
+
+    @job
     def print_something(self) -> None:
         """Print on standard output."""
         print("printed by a job", flush=True)  # noqa: T201

@@ -70,6 +70,7 @@ class Watched:
             for _ in range(3):
                 self.ours.stop()
             self._thread.join()
+            self.ours.close()
 
     @property
     def started(self) -> set[int]:
@@ -222,6 +223,7 @@ def test_a_program_that_cannot_be_started_is_tried_again(
     until(lambda: len(caplog.records) >= 2, "it was tried twice")
     supervisor.stop()
     thread.join()
+    supervisor.close()
 
     assert "cannot be started (No such file or directory), and is replaced in 0.02 s" in caplog.text
 
