@@ -62,7 +62,8 @@ class Wake:
             try:
                 connection = self._engine.connect()
                 connection.detach()
-                driver: Any = connection.connection.driver_connection
+                # Not `driver_connection`, which a detached connection does not know any more.
+                driver: Any = connection.connection.dbapi_connection
                 driver.autocommit = True
                 driver.execute(f"LISTEN {NOTIFY}")
             except (psycopg.Error, DatabaseBusyError) as exc:
@@ -94,7 +95,7 @@ class Wake:
 
     def _sleep_on_postgresql(self, wait: float) -> None:
         readable: list[Any] = [self._reader]
-        driver = None if self._connection is None else self._connection.connection.driver_connection
+        driver = None if self._connection is None else self._connection.connection.dbapi_connection
         if driver is not None:
             readable.append(driver.fileno())
         found, _, _ = select.select(readable, [], [], wait)
