@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -341,6 +342,47 @@ class TestForgetting:
             gc.collect()
 
         assert caplog.messages == []
+
+
+class TestLarge:
+    """Graphs of many jobs."""
+
+    def test_memory_is_bounded(self, notes: Any, call: Call) -> None:
+        """
+        Less than a kilobyte for each job, also while edges are found.
+        """
+        jobs = 4_000
+        call("a").delay()  # what is made once
+        tracemalloc.start()
+        whole = chain(group(notes.delayable().copy(n) for n in range(half)) for half in (jobs // 2,) * 2)
+        held, _ = tracemalloc.get_traced_memory()
+        layout = lay_out(whole)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        use(whole)
+
+        assert len(layout.edges) == jobs
+        assert held / jobs < 600
+        assert peak / jobs < 1_500
+
+    def test_depth_is_not_bounded_by_recursion(self, call: Call) -> None:
+        """
+        Neither inwards nor onwards, nor for what is shown and let go of.
+        """
+        depth = 10_000
+        inwards = onwards = call("a")
+        for _ in range(depth):
+            inwards = chain(group(inwards))
+        for _ in range(depth):
+            onwards = call("b").on_done(onwards)
+        whole = group(inwards.on_failure(call("h")), onwards)
+
+        layout = lay_out(whole)
+        shown = repr(whole), repr(inwards)
+        use(whole)
+
+        assert len(layout.edges) == depth + 1
+        assert shown[1] == "<chain of <group of 1>>"
 
 
 class TestSplit:
