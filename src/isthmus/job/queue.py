@@ -302,7 +302,7 @@ class Queue:
         return self.desk.show(job_id)
 
     def counts(self) -> Mapping[State, int]:
-        """Count the jobs in each state."""
+        """Count the jobs in each state; done and cancelled ones up to 20,000 together (`Desk.overview`)."""
         return self.desk.counts()
 
     def retry(self, ids: Iterable[int]) -> int:
