@@ -183,11 +183,13 @@ class Outcomes:
             "error": message,
             "traceback": None,
         }
-        logger.warning("job %s (%s) is taken back: %s", job.id, job.label, message)
         if number >= job.max_retries if job.max_retries else rescues > MOST_RESCUES:
             return self._end(job, self._ending(job, State.FAILED, **values).where(*conditions), State.FAILED)
         values["error_type"] = None
-        return self._back(job, *conditions, eta=None, **values) is not None
+        if self._back(job, *conditions, eta=None, **values) is None:
+            return False
+        logger.warning("job %s (%s) is taken back: %s", job.id, job.label, message)
+        return True
 
     # -- ways --------------------------------------------------------------------------
 

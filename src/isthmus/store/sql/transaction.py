@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import (
@@ -78,13 +78,11 @@ class SqlTransaction:
             TransactionError: When both are missing.
         """
         self._readonly = readonly
+        if session is None and engine is None:
+            raise TransactionError("a transaction needs an engine or a session")
         self._owned = session is None
-        if session is None:
-            if engine is None:
-                raise TransactionError("a transaction needs an engine or a session")
-            observe_writes(engine)
-            session = OwnSession(engine, self.flush_and_deliver)
-        self._session: Session = session
+        self._engine = engine
+        self._made: Session | None = None
         self._connection: Connection | None = None
         self._env: Env | None = None
         self._broken: BaseException | None = None
@@ -99,16 +97,29 @@ class SqlTransaction:
         self._part: _Part | None = None
         self.epoch = object()
         self.capture = Capture(self._get_env, names, heard)
-        self._events = SessionEvents(session, self)
-        self.capture.attach(self._events.listen)
-        self._events.listen("after_flush", self._note_flush)
-        self._events.listen("do_orm_execute", self._note_statement)
-        if not self._owned:
+        if session is not None:
+            self._attach(session)
             self._events.listen_always("before_commit", self._foreign_commit)
             self._events.listen_always("after_commit", self._foreign_committed)
             self._events.listen_always("after_rollback", self._foreign_rolled_back)
             self._events.listen_always("after_transaction_create", self._foreign_savepoint)
             self._events.listen_always("after_soft_rollback", self._foreign_undo)
+
+    def _attach(self, session: Session) -> None:
+        self._made = session
+        self._events = SessionEvents(session, self)
+        self.capture.attach(self._events.listen)
+        self._events.listen("after_flush", self._note_flush)
+        self._events.listen("do_orm_execute", self._note_statement)
+
+    @property
+    def _session(self) -> Session:
+        """The session; made when something first needs it: many jobs never do."""
+        if self._made is None:
+            engine = cast(Engine, self._engine)
+            observe_writes(engine)
+            self._attach(OwnSession(engine, self.flush_and_deliver))
+        return cast(Session, self._made)
 
     def bind(self, env: Env) -> None:
         """Say which env this transaction serves."""
@@ -141,7 +152,7 @@ class SqlTransaction:
     @property
     def open(self) -> bool:
         """True while a transaction is open."""
-        return self._session.in_transaction()
+        return self._made is not None and self._made.in_transaction()
 
     @property
     def used(self) -> bool:
@@ -150,8 +161,8 @@ class SqlTransaction:
 
     @property
     def _changed(self) -> bool:
-        session = self._session
-        return bool(session.new or session.dirty or session.deleted)
+        session = self._made
+        return session is not None and bool(session.new or session.dirty or session.deleted)
 
     @property
     def written(self) -> str | None:
@@ -163,7 +174,9 @@ class SqlTransaction:
         return self._written
 
     def _waiting_write(self) -> str | None:
-        session = self._session
+        session = self._made
+        if session is None:
+            return None
         for kind, objects in (("create", session.new), ("write", session.dirty), ("unlink", session.deleted)):
             for instance in objects:
                 if kind != "write" or session.is_modified(instance):
@@ -221,10 +234,8 @@ class SqlTransaction:
 
     def flush(self) -> None:
         """Send pending changes and deliver their events."""
-        if self._owned and not self.open:
-            waiting = self._session
-            if not (waiting.new or waiting.dirty or waiting.deleted):
-                return
+        if self._owned and not self.open and not self._changed:
+            return
         session = self.session
         session.flush()
         if not self._owned:
@@ -315,14 +326,16 @@ class SqlTransaction:
 
     def renew(self) -> None:
         """Forget every loaded value: the next transaction reads afresh."""
-        self._session.expire_all()
+        if self._made is not None:
+            self._made.expire_all()
 
     def rollback(self) -> None:
         """Throw everything away since the last commit."""
-        if self.open:
-            self._session.rollback()
-        if self._owned:
-            self._session.expunge_all()
+        if self._made is not None:
+            if self._made.in_transaction():
+                self._made.rollback()
+            if self._owned:
+                self._made.expunge_all()
         self.epoch = object()
         self._forget()
 
@@ -401,7 +414,8 @@ class SqlTransaction:
         An application's session is left as it is; what waits for its commit is done then.
         """
         if self._owned:
-            self._session.close()
+            if self._made is not None:
+                self._made.close()
             self._connection = None
             return
         self._closed = True
