@@ -1,7 +1,7 @@
 """How a claimed job ends: each ending is one statement that only the claim's own attempt can make."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -16,6 +16,7 @@ from isthmus.job.dependents import settle
 from isthmus.job.failure import Failure
 from isthmus.job.line import Line
 from isthmus.job.moves import Times, move
+from isthmus.job.rows import wake_idle
 from isthmus.job.state import State
 from isthmus.job.statements import Statements
 from isthmus.job.table import JOBS, KEY_HELD, WORKERS
@@ -75,7 +76,7 @@ class Outcomes:
         parameters = _claim(job) | {"result_": result} | self._times.parameters()
         found = connection.execute(self._statements.done, parameters).first()
         if found is not None and found[0] is not None:
-            settle(connection.execute, [job.id], State.DONE, self._times)
+            self._settle(connection, [job.id], State.DONE)
         return found is not None
 
     def finish_all(self, connection: Connection, results: Mapping[int, str | None], first: Claimed) -> bool:
@@ -97,7 +98,7 @@ class Outcomes:
             connection.execute(self._statements.keep_result, kept)
         ended = [int(job_id) for job_id, graph_id in found if graph_id is not None]
         if ended:
-            settle(connection.execute, ended, State.DONE, self._times)
+            self._settle(connection, ended, State.DONE)
         return True
 
     # -- endings -----------------------------------------------------------------------
@@ -218,8 +219,13 @@ class Outcomes:
             return False
         found = connection.execute(statement).first()
         if found is not None and found[0] is not None:
-            settle(connection.execute, [job.id], state, self._times)
+            self._settle(connection, [job.id], state)
         return found is not None
+
+    def _settle(self, connection: Connection, ended: Sequence[int], state: State) -> None:
+        """Tell the jobs that wait for these; what is released wakes idle workers with the commit."""
+        if settle(connection.execute, ended, state, self._times).released:
+            wake_idle(connection)
 
     def _is_free(self, connection: Connection, job: Claimed) -> bool:
         """Take the job's row; False when another transaction is about to end the job: nobody waits for it."""
