@@ -4,7 +4,6 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -207,11 +206,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take only what `load` has put together."""
         return (init_settings,)
-
-    @property
-    def poll_every(self) -> timedelta:
-        """Time between two polls of a backend."""
-        return timedelta(seconds=self.poll_s)
 
     @classmethod
     def load(cls, path: Path | None = None, **overrides: Any) -> "Settings":
