@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from isthmus.errors import JobStateError, ReadonlyError, TransactionError
 from isthmus.hub import Hub
-from isthmus.job import Job, Outcome, State, Worker, identity_exact
+from isthmus.job import Claimed, Job, Outcome, State, Worker, identity_exact
 from isthmus.job.table import WORKERS
 from isthmus.testing import Databases, FrozenClock, Probe
 from isthmus.testing.databases import Kind
@@ -73,7 +73,7 @@ class Watcher:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
 
-    def claimed(self, job_id: int) -> None:
+    def claimed(self, job: Claimed) -> None:
         """Nothing to note."""
 
     def finished(self, outcome: Outcome) -> None:
@@ -703,7 +703,7 @@ class TestRescue:
         with databases.fresh("postgresql", queue_tables) as url, two_hubs(program, url) as (slow, other):
             with slow.env() as env:
                 env[program.NAME].with_delay().add_late("a", "sleep")
-            awake, claimed = threading.Event(), Probe[int]("job claimed")
+            awake, claimed = threading.Event(), Probe[Claimed]("job claimed")
             program.DURING["sleep"] = lambda _: awake.wait(20)
             worker = Worker(slow.queue, 1)
             worker.on_claimed = claimed

@@ -10,7 +10,7 @@ from isthmus.cli import log
 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.hub import Hub
-    from isthmus.job import Outcome
+    from isthmus.job import Claimed, Outcome
     from isthmus.job.tally import Tally
 
 logger = logging.getLogger("isthmus.worker")
@@ -56,17 +56,14 @@ class JobLog:
         self._quiet_lane = LANE
         self._begun = _Begun()
 
-    def claimed(self, job_id: int) -> None:
+    def claimed(self, job: "Claimed") -> None:
         """Hear that a job is about to run."""
-        queue = self._hub.queue
-        # Asking the database for each job would cost more than many a job does.
-        job = next((job for job in queue.claimer.running if job.id == job_id), None) or queue.show(job_id)
         self._begun.lane, self._begun.since = job.channel, time.monotonic()
-        log.bind(**{log.RUN: job.run_id, "isthmus_job_id": job_id})
+        log.bind(**{log.RUN: job.run_id, "isthmus_job_id": job.id})
         level = logging.DEBUG if job.channel == self._quiet_lane else logging.INFO
-        logger.log(level, "job begins", extra={"isthmus_job": f"{job.model}.{job.method}"})
+        logger.log(level, "job begins", extra={"isthmus_job": job.label})
         if self._tally is not None and job.attempt == 1 and self._tally.wants_wait:
-            row = queue.show(job_id)
+            row = self._hub.queue.show(job.id)
             if row.started_at is not None:
                 self._tally.began((row.started_at - row.created_at).total_seconds())
 

@@ -1,6 +1,7 @@
 """Jobs: delayed method calls, stored with the change that caused them and run by workers."""
 
 from isthmus.job.call import JobRef, identity_exact
+from isthmus.job.claimed import Claimed
 from isthmus.job.definition import JobMark, Marks, job
 from isthmus.job.delay import Delayable
 from isthmus.job.graph import chain, group
@@ -14,6 +15,7 @@ from isthmus.job.worker import Worker
 
 __all__ = [
     "TRANSITIONS",
+    "Claimed",
     "Delayable",
     "Job",
     "JobMark",

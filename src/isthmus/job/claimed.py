@@ -79,10 +79,10 @@ class Group:
         return len(self._jobs)
 
     @property
-    def following(self) -> int | None:
-        """The number of the job that is begun next; None when there is none."""
+    def following(self) -> Claimed | None:
+        """The job that is begun next; None when there is none."""
         with self._lock:
-            return self._jobs[0].id if self._jobs else None
+            return self._jobs[0] if self._jobs else None
 
     def take(self) -> Claimed | None:
         """Begin the next job; None when there is none."""

@@ -13,7 +13,7 @@ from isthmus.clock import Clock
 from isthmus.env import Env
 from isthmus.job.call import Call, JobRef
 from isthmus.job.claim import Claimer
-from isthmus.job.claimed import Group
+from isthmus.job.claimed import Claimed, Group
 from isthmus.job.cleanup import Cleaner
 from isthmus.job.definition import Marks
 from isthmus.job.delay import Delayable, DelayProxy
@@ -45,8 +45,8 @@ NO_DELAY = "job_no_delay"
 class Observers(Protocol):
     """What is told of the jobs that a process runs (`isthmus.job.Worker`)."""
 
-    def claimed(self, job_id: int) -> None:
-        """Hear that a job is about to run."""
+    def claimed(self, job: Claimed) -> None:
+        """Hear that a job is about to run; of those that share a transaction only the first."""
         ...
 
     def finished(self, outcome: Outcome) -> None:

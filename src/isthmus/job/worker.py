@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final, Self
 
 from isthmus.errors import DatabaseBusyError
-from isthmus.job.claimed import Group
+from isthmus.job.claimed import Claimed, Group
 from isthmus.job.heartbeat import Heartbeat
 from isthmus.job.outcome import Outcome
 from isthmus.job.queue import Queue
@@ -39,7 +39,7 @@ class Worker:
             done at the start and then after each period.
 
     Attributes:
-        on_claimed: Told the number of each job that is about to run.
+        on_claimed: Told each job that is about to run (of those that share a transaction the first).
         on_finished: Told the `Outcome` of each job.
         on_stuck: Called, when running jobs have ended or were handed back, because a job can only be
             ended with its process: it was cancelled or took too long, and does not stop. None, as in a
@@ -55,7 +55,7 @@ class Worker:
         timers: Sequence[Timer] = (),
     ) -> None:
         self._queue = queue
-        self.on_claimed: Callable[[int], object] | None = None
+        self.on_claimed: Callable[[Claimed], object] | None = None
         self.on_finished: Callable[[Outcome], object] | None = None
         self.on_stuck: Callable[[], object] | None = None
         self._stop = threading.Event()
@@ -136,10 +136,10 @@ class Worker:
 
     # -- work --------------------------------------------------------------------------
 
-    def claimed(self, job_id: int) -> None:
+    def claimed(self, job: Claimed) -> None:
         """Tell the observer that a job is about to run."""
         if self.on_claimed is not None:
-            self.on_claimed(job_id)
+            self.on_claimed(job)
 
     def finished(self, outcome: Outcome) -> None:
         """Tell the observer how a job ended."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from isthmus.hub import Hub
-from isthmus.job import Outcome, State, Worker
+from isthmus.job import Claimed, Outcome, State, Worker
 from isthmus.testing import Probe
 
 QUICK = timedelta(seconds=0.01)
@@ -23,13 +23,13 @@ def test_a_worker_runs_what_comes(hub: Hub, note_name: str) -> None:
     """
     A job that is delayed while the worker waits is run, and observers hear of it.
     """
-    claimed, finished = Probe[int]("job claimed"), Probe[Outcome]("job finished")
-    worker = Worker(hub.queue, 2, wait=QUICK)
+    claimed, finished = Probe[Claimed]("job claimed"), Probe[Outcome]("job finished")
+    worker = Worker(hub.queue, 2)
     worker.on_claimed, worker.on_finished = claimed, finished
     with worker:
         with hub.env() as env:
             ref = env[note_name].with_delay().copy("a")
-        heard = claimed.wait(), finished.wait()
+        heard = claimed.wait().id, finished.wait()
 
     assert heard == (ref.id, Outcome(ref.id, State.DONE))
 
@@ -45,7 +45,7 @@ def test_timers_are_called_at_the_start_and_again(hub: Hub) -> None:
         polled(next(count))
         raise OSError("no network")
 
-    with Worker(hub.queue, 1, wait=QUICK, timers=[(QUICK, poll)]):
+    with Worker(hub.queue, 1, timers=[(QUICK, poll)]):
         heard = [polled.wait() for _ in range(3)]
 
     assert heard == [0, 1, 2]
@@ -55,7 +55,7 @@ def test_a_worker_that_is_stopped_claims_nothing_more(hub: Hub, note_name: str) 
     """
     After join, jobs stay where they are.
     """
-    worker = Worker(hub.queue, 2, wait=QUICK).start()
+    worker = Worker(hub.queue, 2).start()
     worker.stop()
     ended = worker.join(timedelta(seconds=10))
     with hub.env() as env:
@@ -75,7 +75,7 @@ def test_join_tells_when_a_job_has_not_ended(hub: Hub, monkeypatch: Any) -> None
         hanging.set()
         let_go.wait(10)
 
-    worker = Worker(hub.queue, 1, wait=QUICK, timers=[(QUICK, hang)]).start()
+    worker = Worker(hub.queue, 1, timers=[(QUICK, hang)]).start()
     hanging.wait(10)
     worker.stop()
     in_time = worker.join(timedelta(seconds=0.05))

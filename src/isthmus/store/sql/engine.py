@@ -85,8 +85,10 @@ def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
         raise SettingsError(
             f"database {parsed.get_backend_name()!r} is not supported; use sqlite or postgresql"
         )
-    # Bounded by the threads that there are: one that waits for another's connection would be a deadlock.
-    options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": -1}
+    options: dict[str, Any] = {}
+    if parsed.database not in {None, "", ":memory:"}:
+        # Bounded by the threads that there are: one that waits for another's connection may wait for ever.
+        options = {"pool_size": pool_size, "max_overflow": -1}
     if parsed.get_backend_name() == "postgresql":
         options["connect_args"] = {
             "options": f"-c lock_timeout={_LOCK_TIMEOUT_MS} -c timezone=UTC "
