@@ -39,6 +39,11 @@ class GraphJobs(ModelExtension):
         """Give a name, together with others."""
         return name
 
+    @job(identity_states=("wait_dependencies", "pending", "started", "failed", "done"))
+    def give_once(self, name: str) -> str:
+        """Give a name, once for ever."""
+        return name
+
     @job
     def write(self) -> str:
         """Write what those before gave."""
@@ -151,6 +156,26 @@ def test_an_equal_job_takes_the_place_of_one_in_a_graph(hub: Hub) -> None:
     assert (refs[1].id, refs[1].is_duplicate) == (first.id, True)
     assert states(hub, refs) == ["done"] * 3
     assert hub.queue.show(refs[2].id or 0).result == '"a"'
+
+
+def test_an_equal_job_that_has_ended_already(hub: Hub) -> None:
+    """
+    What waits for it to be done runs, with its result; what waits for it to fail is given up.
+    """
+    with hub.env() as env:
+        first = env["project.project"].with_delay(identity_key="k").give_once("a")
+    hub.queue.run_pending()
+    with hub.env() as env:
+        call = env["project.project"].delayable
+        last, alarm = call().write(), call().give("alarm")
+        equal = call(identity_key="k").give_once("a").on_done(last).on_failure(alarm)
+        ref = equal.delay()
+    hub.queue.run_pending()
+
+    assert ref.id == first.id
+    assert sorted((job.method, job.state, job.result) for job in hub.queue.list()) == [
+        ("give", "cancelled", None), ("give_once", "done", '"a"'), ("write", "done", '"a"'),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from isthmus.env import Env
 from isthmus.errors import DatabaseBusyError, OutsideError
 from isthmus.job.call import Call, JobRef, JobRefs
+from isthmus.job.dependents import settle
 from isthmus.job.line import Line
+from isthmus.job.moves import Times
 from isthmus.job.numbers import Numbers
 from isthmus.job.options import Options, storable
 from isthmus.job.rows import INSERT_ONE, Row, Rows, wake_idle, write_edges, write_rows
@@ -25,6 +27,7 @@ _ROUNDS: Final = 20
 _CHUNK: Final = 500
 """Rows of one statement: with all their columns below the number of parameters that databases take."""
 
+_ENDS: Final = frozenset({State.DONE.value, State.FAILED.value, State.CANCELLED.value})
 Edge = tuple[int, int, State]
 """Index of the parent, index of the child, and the parent's state that the child waits for."""
 NumberedEdge = tuple[int, int, str]
@@ -135,7 +138,9 @@ class Enqueuer:
         transaction = env.transaction
         transaction.mark(what)
         if transaction.outbox is None:
-            transaction.outbox = _Outbox(self._line, self._nudge, self._engine.dialect.name)
+            transaction.outbox = _Outbox(
+                self._line, self._nudge, self._engine.dialect.name, self._numbers.times
+            )
         outbox: _Outbox = transaction.outbox
         return outbox
 
@@ -179,12 +184,14 @@ class _Outbox:
         line: The queue's connections.
         nudge: Is called when they are committed.
         dialect: Name of the database.
+        times: Whose time counts.
     """
 
-    def __init__(self, line: Line, nudge: Callable[[], None], dialect: str) -> None:
+    def __init__(self, line: Line, nudge: Callable[[], None], dialect: str, times: Times) -> None:
         self._line = line
         self._nudge = nudge
         self._dialect = dialect
+        self._times = times
         self._held = text(KEY_HELD[dialect])
         self._entries: list[_Entry] = []
 
@@ -229,14 +236,17 @@ class _Outbox:
             refs[number].resolve(winner)
             del rows[number]
         edges = [edge for entry in entries if entry.edges for edge in _numbered(entry, winners)]
+        ended: dict[State, list[int]] = {}
         if winners and edges:
-            edges = self._hang_on_winners(connection, rows, edges, set(winners.values()))
+            edges, ended = self._hang_on_winners(connection, rows, edges, set(winners.values()))
         plain = [row for row in rows.values() if row.identity_key is None]
         try:
             write_rows(connection, plain, [entry.block for entry in entries if entry.block is not None])
             write_edges(connection, edges)
         except psycopg.OperationalError as exc:  # of COPY, which SQLAlchemy does not see
             raise DatabaseBusyError("the database is busy or away while jobs are written") from exc
+        for state, jobs in ended.items():
+            settle(connection.execute, jobs, state, self._times)
         wake_idle(connection)
 
     # -- identity keys -----------------------------------------------------------------
@@ -291,8 +301,8 @@ class _Outbox:
         rows: dict[int, Row],
         edges: list[tuple[int, int, str]],
         winners: set[int],
-    ) -> list[tuple[int, int, str]]:
-        """Let new jobs wait for jobs that were there; gives the edges that are left.
+    ) -> tuple[list[NumberedEdge], dict[State, list[int]]]:
+        """Let new jobs wait for jobs that were there; gives the edges that are left, and who ended already.
 
         Their rows are locked from here on: whoever ends one of them sees that something waits for it.
         """
@@ -308,11 +318,7 @@ class _Outbox:
             connection.execute(
                 update(JOBS).where(some).values(graph_id=func.coalesce(JOBS.c.graph_id, graph))
             )
-        left = [
-            (parent, child, state)
-            for parent, child, state in edges
-            if child in rows and states.get(parent) != state
-        ]
+        left = [edge for edge in edges if edge[1] in rows]
         waits = dict.fromkeys(rows, 0)
         for _, child, _ in left:
             waits[child] += 1
@@ -324,7 +330,11 @@ class _Outbox:
             if row.identity_key is not None:  # written already
                 mine = update(JOBS).where(JOBS.c.id == number)
                 connection.execute(mine.values(waits=waits[number], state=state))
-        return left
+        ended: dict[State, list[int]] = {}
+        for number, state in states.items():
+            if state in _ENDS:
+                ended.setdefault(State(state), []).append(number)
+        return left, ended
 
 
 def _numbered(entry: _Entry, winners: dict[int, int]) -> list[NumberedEdge]:

@@ -43,11 +43,14 @@ class Numbers:
         line: The queue's connections.
         times: Whose time counts.
         clock: The time where the database's does not count.
+
+    Attributes:
+        times: Whose time counts.
     """
 
     def __init__(self, engine: Engine, line: Line, times: Times, clock: Clock) -> None:
         self._line = line
-        self._times = times
+        self.times = times
         self._clock = clock
         self._on_postgresql = engine.dialect.name == "postgresql"
         self._lock = threading.Lock()
@@ -79,7 +82,7 @@ class Numbers:
 
     def now(self) -> datetime:
         """Tell the time by the database's clock where that counts, to within a second's drift of ours."""
-        if not self._times.by_database:
+        if not self.times.by_database:
             return self._clock.now()
         with self._lock:
             if self._offset is None or time.monotonic() - self._reserved_at > _VALID_S:
