@@ -15,6 +15,7 @@ from isthmus.env import Env
 from isthmus.errors import DatabaseBusyError, OutsideError
 from isthmus.job.call import Call, JobRef, JobRefs
 from isthmus.job.dependents import settle
+from isthmus.job.driver import execute
 from isthmus.job.line import Line
 from isthmus.job.moves import Times
 from isthmus.job.numbers import Numbers
@@ -217,7 +218,8 @@ class _Outbox:
         entry = self._entries[0]
         if entry.block is not None or len(entry.rows) != 1 or entry.rows[0].identity_key is not None:
             return False
-        self._line.execute(INSERT_ONE, entry.rows[0]._asdict())
+        with self._line.connection() as connection:
+            execute(connection, INSERT_ONE, entry.rows[0]._asdict())
         return True
 
     def write(self, session: Session) -> None:

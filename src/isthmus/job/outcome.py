@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Update, select, text
+from sqlalchemy import Connection, Dialect, Update, select, text
 from sqlalchemy.exc import IntegrityError
 
 from isthmus.clock import Clock
@@ -55,26 +55,25 @@ class Outcomes:
         line: The queue's connections.
         clock: Waits while the database is away.
         times: Whose time counts.
-        dialect: Name of the database.
+        dialect: The database's.
     """
 
-    def __init__(self, line: Line, clock: Clock, times: Times, dialect: str) -> None:
+    def __init__(self, line: Line, clock: Clock, times: Times, dialect: Dialect) -> None:
         self._line = line
         self._clock = clock
         self._times = times
-        self._held = text(KEY_HELD[dialect])
+        self._held = text(KEY_HELD[dialect.name])
         self._statements = Statements(times, dialect)
 
     # -- in the job's own transaction --------------------------------------------------
 
     def check(self, connection: Connection, job: Claimed) -> bool:
         """Tell whether the claim still holds, and let it hold until the end of the transaction."""
-        return connection.execute(self._statements.hold, _claim(job)).first() is not None
+        return self._statements.hold.first(connection, _claim(job)) is not None
 
     def finish(self, connection: Connection, job: Claimed, result: str | None) -> bool:
         """Mark a job done in the transaction of its effects; False when it was lost."""
-        parameters = _claim(job) | {"result_": result} | self._times.parameters()
-        found = connection.execute(self._statements.done, parameters).first()
+        found = self._statements.done.first(connection, _claim(job) | {"result_": result})
         if found is not None and found[0] is not None:
             self._settle(connection, [job.id], State.DONE)
         return found is not None
@@ -105,15 +104,14 @@ class Outcomes:
 
     def done(self, job: Claimed, result: str | None) -> bool:
         """Mark a job done that has changed nothing in its last transaction."""
-        parameters = _claim(job) | {"result_": result} | self._times.parameters()
-        if self._insist(lambda: self._moved(self._statements.done_single, parameters)):
-            return True
-        # In a graph, whose next jobs go with it; or lost.
-        return self._insist(lambda: self._finish(job, result))
+        parameters = _claim(job) | {"result_": result}
 
-    def _moved(self, statement: Update, parameters: Mapping[str, Any]) -> bool:
-        with self._line.connection() as connection:
-            return connection.execute(statement, parameters).first() is not None
+        def write() -> bool:
+            with self._line.connection() as connection:
+                return self._statements.done_single.first(connection, parameters) is not None
+
+        # In a graph, whose next jobs go with it; or lost.
+        return self._insist(write) or self._insist(lambda: self._finish(job, result))
 
     def _finish(self, job: Claimed, result: str | None) -> bool:
         with self._line.transaction() as connection:

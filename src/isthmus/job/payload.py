@@ -157,7 +157,7 @@ def dump_arguments(
         "args": [_argument(label, name, item) for name, item in zip(named, args, strict=False)],
         "kwargs": {name: _argument(label, name, item) for name, item in kwargs.items()},
     }
-    text = json.dumps(value, separators=(",", ":"), sort_keys=canonical)
+    text = _dumps(value) if canonical else _encode_plain(value)
     if len(text) > LARGEST:
         sizes = {name: len(_dumps(item)) for name, item in zip(named, value["args"], strict=False)}
         sizes |= {name: len(_dumps(item)) for name, item in value["kwargs"].items()}
@@ -182,6 +182,7 @@ def dump_positional(label: str, names: Sequence[str], args: Sequence[Any]) -> st
     return dump_arguments(label, names, args, {})
 
 
+_NOTHING: Final = "{}"
 _PLAIN: Final = frozenset({str, int, bool, type(None)})
 _encode_plain: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -216,12 +217,14 @@ def dump_context(keys: Mapping[str, Any]) -> str:
     Raises:
         JobArgumentError: When one cannot be kept as it is.
     """  # noqa: DOC502 - raised by what is called
+    if not keys:
+        return _NOTHING
     return _dumps({name: _argument("context", name, value) for name, value in keys.items()})
 
 
 def load_context(text: str) -> dict[str, Any]:
     """Read what `dump_context` wrote."""
-    return {name: _decode(value, None) for name, value in json.loads(text).items()}
+    return {} if text == _NOTHING else {n: _decode(value, None) for n, value in json.loads(text).items()}
 
 
 def dump_result(label: str, value: Any, largest: int) -> str | None:

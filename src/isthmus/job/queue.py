@@ -95,7 +95,7 @@ class Queue:
         self.line = Line(engine)
         self.wake = Wake(engine, self.line)
         self.lanes = Lanes(engine, times, settings)
-        self._outcomes = Outcomes(self.line, clock, times, dialect)
+        self._outcomes = Outcomes(self.line, clock, times, engine.dialect)
         self.members = Members(
             self.line, times, owner, self._outcomes, self.lanes, lease, dialect,
             lambda model, method: marks.of(model, method).batch,

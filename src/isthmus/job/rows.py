@@ -70,12 +70,12 @@ class Rows(NamedTuple):
             yield f"{number}{before}{written}{after}"
 
 
-INSERT_ONE: Final = text(
+INSERT_ONE: Final = (
     f"WITH made AS (INSERT INTO isthmus_job ({', '.join(Row._fields)}) "  # noqa: S608 - names of columns
-    f"VALUES ({', '.join(f':{name}' for name in Row._fields)})) "
+    f"VALUES ({', '.join(f'%({name})s' for name in Row._fields)})) "
     f"SELECT pg_notify('{NOTIFY}', '') FROM isthmus_worker WHERE idle LIMIT 1"
 )
-"""Writes a job and wakes idle workers, as one statement."""
+"""Writes a job and wakes idle workers, as one statement of PostgreSQL's driver."""
 _WAKE: Final = text(f"SELECT pg_notify('{NOTIFY}', '') FROM isthmus_worker WHERE idle LIMIT 1")  # noqa: S608 - a constant
 _INSERT: Final = insert(JOBS)
 _COPY: Final = f"COPY isthmus_job ({', '.join(Row._fields)}) FROM STDIN"

@@ -1,12 +1,62 @@
 """The statements that every job costs: made once, executed with parameters only."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
-from sqlalchemy import ARRAY, BigInteger, Update, bindparam, func, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ClauseElement,
+    Connection,
+    Dialect,
+    Executable,
+    Update,
+    bindparam,
+    func,
+    select,
+    update,
+)
 
+from isthmus.job.driver import execute
 from isthmus.job.moves import Times, in_state, move
 from isthmus.job.state import State
 from isthmus.job.table import JOBS
+
+
+class Prepared:
+    """A statement that is compiled once and given to PostgreSQL's driver as it is.
+
+    On SQLite, and with a clock of ours, it is executed by SQLAlchemy all the same: instants have to be
+    converted there.
+
+    Args:
+        statement: The statement, with parameters but for nothing else to be converted.
+        times: Whose time counts.
+        dialect: The database's.
+    """
+
+    def __init__(self, statement: Executable, times: Times, dialect: Dialect) -> None:
+        self._statement = statement
+        self._times = times
+        self._text: str | None = None
+        if dialect.name == "postgresql" and times.by_database:
+            compiled = cast("ClauseElement", statement).compile(dialect=dialect)
+            self._text = str(compiled)
+            self._fixed: Mapping[str, Any] = {
+                name: value for name, value in compiled.params.items() if not name.endswith("_")
+            }
+
+    def first(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Execute it and give its first row; None for none.
+
+        Args:
+            connection: Where.
+            parameters: Those whose names end with an underscore.
+        """
+        if self._text is None:
+            return connection.execute(self._statement, {**parameters, **self._times.parameters()}).first()
+        row: Sequence[Any] | None = execute(connection, self._text, {**self._fixed, **parameters}).fetchone()
+        return row
 
 
 class Statements:
@@ -16,7 +66,7 @@ class Statements:
 
     Args:
         times: Whose time counts.
-        dialect: Name of the database.
+        dialect: The database's.
 
     Attributes:
         hold: Locks the row of a claim that still holds and gives its number.
@@ -26,18 +76,17 @@ class Statements:
         keep_result: Stores a result.
     """
 
-    def __init__(self, times: Times, dialect: str) -> None:
+    def __init__(self, times: Times, dialect: Dialect) -> None:
         ours = (JOBS.c.id == bindparam("id_"), JOBS.c.attempt == bindparam("attempt_"))
-        self.hold = select(JOBS.c.id).where(in_state(State.STARTED), *ours).with_for_update(key_share=True)
-        self.done = _done(times, *ours).values(result=bindparam("result_")).returning(JOBS.c.graph_id)
-        self.done_single = (
-            _done(times, *ours, JOBS.c.graph_id.is_(None))
-            .values(result=bindparam("result_"))
-            .returning(JOBS.c.id)
-        )
+        hold = select(JOBS.c.id).where(in_state(State.STARTED), *ours).with_for_update(key_share=True)
+        done = _done(times, *ours).values(result=bindparam("result_"))
+        single = done.where(JOBS.c.graph_id.is_(None))
+        self.hold = Prepared(hold, times, dialect)
+        self.done = Prepared(done.returning(JOBS.c.graph_id), times, dialect)
+        self.done_single = Prepared(single.returning(JOBS.c.id), times, dialect)
         one_claim = (JOBS.c.worker_id == bindparam("worker_"), JOBS.c.claim_no == bindparam("claim_"))
         self.done_all = (
-            _done(times, one_of(dialect), *one_claim)
+            _done(times, one_of(dialect.name), *one_claim)
             .values(result=None)
             .returning(JOBS.c.id, JOBS.c.graph_id)
         )

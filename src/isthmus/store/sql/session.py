@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sqlalchemy import Engine, event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session
 
 _BOARD: Final = "isthmus_events"
 """Key in ``Session.info``: who hears what of the session."""
@@ -34,16 +34,29 @@ class _Switchboard:
     def add(self, name: str, owner: Any, handler: Callable[..., Any], *, always: bool) -> None:
         if name not in self.handlers:
             self.handlers[name] = []
-            event.listen(self._session, name, lambda *args: self._call(name, args))
+            if not isinstance(self._session, OwnSession):
+                event.listen(self._session, name, lambda *args: self.call(name, args))
         self.handlers[name].append((owner, handler, always))
 
-    def _call(self, name: str, args: tuple[Any, ...]) -> Any:
+    def call(self, name: str, args: tuple[Any, ...]) -> Any:
+        """Tell the handlers of an event."""
         answer = None
-        for owner, handler, always in tuple(self.handlers[name]):
+        for owner, handler, always in tuple(self.handlers.get(name, ())):
             if always or (self.stack and self.stack[-1] is owner):
                 given = handler(*args)
                 answer = given if answer is None else answer
         return answer
+
+
+# Once for all of our own: to connect handlers with each session would take longer than a small transaction.
+@event.listens_for(OwnSession, "after_flush")
+def _after_flush(session: Session, context: Any) -> None:
+    session.info[_BOARD].call("after_flush", (session, context))
+
+
+@event.listens_for(OwnSession, "do_orm_execute")
+def _do_orm_execute(state: ORMExecuteState) -> Any:
+    return state.session.info[_BOARD].call("do_orm_execute", (state,))
 
 
 class SessionEvents:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import (
@@ -12,13 +12,18 @@ from sqlalchemy.exc import (
     ResourceClosedError,
     StatementError,
 )
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.orm import ORMExecuteState, Session
 
 from isthmus.env import Env
 from isthmus.errors import OutsideError, ReadonlyError, RecordValueError, TransactionError
 from isthmus.store.sql.capture import Capture
 from isthmus.store.sql.engine import READONLY, WRITTEN, observe_writes
 from isthmus.store.sql.session import OwnSession, SessionEvents
+
+_FIRST_PART: Final = "SAVEPOINT isthmus_part"
+_END_PART: Final = "RELEASE SAVEPOINT isthmus_part"
+_NEXT_PART: Final = f"{_END_PART}; {_FIRST_PART}"
+_UNDO_PART: Final = "ROLLBACK TO SAVEPOINT isthmus_part"
 
 
 class Outbox(Protocol):
@@ -43,15 +48,6 @@ class Outbox(Protocol):
     def written(self) -> None:
         """Hear that it is committed."""
         ...
-
-
-class _Part:
-    """A block that gets a savepoint when it first uses the session."""
-
-    __slots__ = ("point",)
-
-    def __init__(self) -> None:
-        self.point: SessionTransaction | None = None
 
 
 class SqlTransaction:
@@ -94,7 +90,8 @@ class SqlTransaction:
         self._points: dict[Any, tuple[int, int]] = {}
         self.guards: list[Callable[[], None]] = []
         self.outbox: Outbox | None = None
-        self._part: _Part | None = None
+        self._parted: bool | None = None
+        self._has_savepoint = False
         self.epoch = object()
         self.capture = Capture(self._get_env, names, heard)
         if session is not None:
@@ -145,8 +142,8 @@ class SqlTransaction:
                 self._stale = False
             self._connection = self._session.connection(execution_options={READONLY: self._readonly})
             self._connection.info.pop(WRITTEN, None)
-        if self._part is not None and self._part.point is None:
-            self._part.point = self._session.begin_nested()
+        if self._parted is False and self._connection is not None:
+            self._begin_part(self._connection)
         return self._session
 
     @property
@@ -213,7 +210,9 @@ class SqlTransaction:
             OutsideError: When something was assigned inside ``env.outside()``.
         """
         session = self._session
-        dirty = bool(session.new or session.deleted or session.dirty)
+        dirty = self._changed
+        if not dirty and not self.capture.pending:
+            return
         if dirty and self._readonly:
             raise ReadonlyError("this env is readonly, but a record was changed in it")
         try:
@@ -301,12 +300,14 @@ class SqlTransaction:
         """Begin anew: loaded values stay readable until the next transaction."""
         self._written = None
         self._connection = None
+        self._has_savepoint = False
         self._stale = True
 
     def _forget(self) -> None:
         self._written = None
         self._broken = None
         self._connection = None
+        self._has_savepoint = False
         self._before.clear()
         self._after.clear()
         self.outbox = None
@@ -366,33 +367,50 @@ class SqlTransaction:
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """Undo only this block when it raises; costs a savepoint only when it uses the session."""
-        if self.open:
-            self._session.flush()
+        """Undo only this block when it raises; costs a savepoint only when it uses the session.
+
+        For many small blocks in one transaction: the session forgets all it has loaded when one fails, and
+        where the failure was in a flush the whole transaction is lost and cannot be committed any more.
+        """
+        self.flush()
         before, after, captured = list(self._before), list(self._after), len(self.capture)
         delayed = len(self.outbox or ())
-        self._part = _Part()
+        self._parted = False
         try:
             yield
-            point = self._part.point
-            if point is not None:
-                self._session.flush()
-                if self.capture.pending:
-                    self.capture.deliver(self._session)
-                point.commit()
-        except BaseException:
-            self._broken = None
-            point = self._part.point
-            if point is not None:
-                with suppress(ResourceClosedError):
-                    point.rollback()
+            self.flush()
+        except BaseException as exc:
+            if self._parted:
+                self._undo_part(exc)
             self._before, self._after = before, after
             self.capture.keep(captured)
             if self.outbox is not None:
                 self.outbox.keep(delayed)
             raise
         finally:
-            self._part = None
+            self._parted = None
+
+    def _begin_part(self, connection: Connection) -> None:
+        self._parted = True
+        if connection.dialect.name == "postgresql":
+            # The savepoint of the part before goes in the same round trip.
+            driver: Any = connection.connection.driver_connection
+            driver.execute(_NEXT_PART if self._has_savepoint else _FIRST_PART, prepare=False)
+        else:
+            if self._has_savepoint:
+                connection.exec_driver_sql(_END_PART)
+            connection.exec_driver_sql(_FIRST_PART)
+        self._has_savepoint = True
+
+    def _undo_part(self, error: BaseException) -> None:
+        session = self._session
+        self._broken = None
+        if session.is_active and self._connection is not None:
+            self._connection.exec_driver_sql(_UNDO_PART)
+            session.expunge_all()
+        else:
+            self._broken = error
+        self.epoch = object()
 
     def before_commit(self, action: Callable[[], None]) -> None:
         """Do *action* once, as the last thing before the next commit."""
