@@ -72,10 +72,10 @@ class Isthmus(Contestant):
 
     name = "isthmus"
     setups = {
-        NOOP: (Setup(1, 4), Setup(2, 2)),
-        ROW: (Setup(1, 4), Setup(2, 2)),
-        BATCH: (Setup(1, 4), Setup(2, 2)),
-        BATCH_ROW: (Setup(1, 4), Setup(2, 2)),
+        NOOP: (Setup(1, 4), Setup(2, 2), Setup(4, 1)),
+        ROW: (Setup(2, 2), Setup(4, 1)),
+        BATCH: (Setup(2, 1), Setup(2, 2)),
+        BATCH_ROW: (Setup(2, 2), Setup(4, 1)),
         PICKUP: (Setup(1, 4),),
     }
 

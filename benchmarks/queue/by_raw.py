@@ -57,10 +57,10 @@ class Raw(SqlContestant):
 
     name = "raw"
     setups = {
-        NOOP: (Setup(1, 4, 10), Setup(2, 2, 10)),
-        ROW: (Setup(1, 4, 10), Setup(2, 2, 10)),
+        NOOP: (Setup(1, 4, 10), Setup(2, 2, 10), Setup(4, 1, 10)),
+        ROW: (Setup(1, 4, 10), Setup(2, 2, 10), Setup(4, 1, 10)),
         BATCH: (Setup(1, 4, 100), Setup(2, 2, 100)),
-        BATCH_ROW: (Setup(1, 4, 100), Setup(2, 2, 100)),
+        BATCH_ROW: (Setup(1, 4, 100), Setup(2, 2, 100), Setup(4, 1, 100)),
         PICKUP: (Setup(1, 1, 10),),
     }
     clear_sql = "TRUNCATE raw_job, raw_row"

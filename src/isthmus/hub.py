@@ -33,6 +33,7 @@ from isthmus.store.sql import (
     upgrade,
     watch,
 )
+from isthmus.sync import tell_of_returns
 
 _CORE: Final = (
     "isthmus.component", "isthmus.event", "isthmus.backend", "isthmus.binding", "isthmus.adapter",
@@ -87,7 +88,6 @@ class Hub:
         self.engine = engine or make_engine(settings.database_url.get_secret_value())
         self._owns_engine = engine is None
         packages = [*_CORE, *(p.package for p in self.plugins)]
-        import_module("isthmus.sync")
         self._mapped = self._map(packages, models or {})
         self.sql = SqlStore(self._mapped)
         self.stores = list(stores)
@@ -125,6 +125,7 @@ class Hub:
             lambda name: [classes.record_class(name), classes.model_class(name)] if name in routed else []
         )
         self.queue = Queue(self.engine, self.clock, self.owner, self.settings.job, self.env, marks)
+        self.queue.runner.on_many_deferrals = tell_of_returns
         self.services.delayer = self.queue
         _ = self.queue.schedules.known  # refused now, if one is malformed, and not by the first worker
 

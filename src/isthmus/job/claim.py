@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -63,6 +64,7 @@ class Claimer:
         self._lock = threading.Lock()
         self._groups: set[Group] = set()
         self._returning: dict[int, Claimed] = {}
+        self._leaving: list[Entry] = []
         self._number = 0
         self._size = 0
         self._lane = ""
@@ -101,18 +103,29 @@ class Claimer:
             group: Its jobs.
             took_s: How long they took; None when they were not run to the end.
         """
-        self.give_back(group)
-        self._groups.discard(group)
         if group.entry is not None:
-            entry = group.entry
-            with self._line.transaction() as connection:
-                self._lanes.leave(connection, entry)
-            self._closed.pop(entry.lane, None)
+            self._leaving.append(group.entry)
+        try:
+            self.give_back(group)
+        finally:
+            # What could not be given back is found by the next look: nobody is at it any more.
+            self._groups.discard(group)
+        self._leave_lanes()
         if took_s is not None:
             if took_s > _LONG_S:
                 self._size = 0
             elif took_s < _SHORT_S and group.was_full:
                 self._size = min(self._size + 1, len(_SIZES) - 1)
+
+    def _leave_lanes(self) -> None:
+        """Free the slots of ended claims; those for which the database was away are tried again later."""
+        while self._leaving:
+            entry = self._leaving[0]
+            with self._line.transaction() as connection:
+                self._lanes.leave(connection, entry)
+            with suppress(ValueError):  # another thread has left it, too: a slot that is free stays free
+                self._leaving.remove(entry)
+            self._closed.pop(entry.lane, None)
 
     def give_back(self, group: Group) -> int:
         """Give back, uncounted, what of a claim is not begun; tells how many jobs that were."""
@@ -161,6 +174,7 @@ class Claimer:
             self._tend()
 
     def _tend(self) -> None:
+        self._leave_lanes()
         if self._members.look_is_due:
             self._members.look(self.is_held)
             self._lanes_may_have_changed()

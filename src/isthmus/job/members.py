@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -94,10 +94,11 @@ class Members:
             "lease_until": self._times.after(self._lease),
         }
         with self._line.transaction() as connection:
-            # What a process of this name left behind when its row was taken is not ours any more.
-            connection.execute(delete(WORKERS).where(WORKERS.c.owner == self._pid_owner))
-            made = connection.execute(insert(WORKERS).values(row).returning(WORKERS.c.id))
-            self._id = int(made.scalar_one())
+            there = select(WORKERS.c.id).where(WORKERS.c.owner == self._pid_owner)
+            found = connection.scalar(there)
+            if found is None:
+                found = connection.execute(insert(WORKERS).values(row).returning(WORKERS.c.id)).scalar_one()
+            self._id = int(found)
         self._signed_at = time.monotonic()
 
     def sign(self) -> None:
@@ -150,9 +151,17 @@ class Members:
         if self._id is None:
             return
         with self._line.transaction() as connection:
-            self._lanes.free(connection, self._id)
-            connection.execute(delete(WORKERS).where(WORKERS.c.id == self._id))
+            self._remove(connection, self._id)
         self._id = None
+
+    def _remove(self, connection: Connection, worker_id: int, *conditions: Any) -> bool:
+        """Take a member's row away, unless jobs of it are left: nobody would find them without it."""
+        still = select(JOBS.c.id).where(in_state(State.STARTED), JOBS.c.worker_id == worker_id).exists()
+        gone = delete(WORKERS).where(WORKERS.c.id == worker_id, ~still, *conditions)
+        if not connection.execute(gone).rowcount:
+            return False
+        self._lanes.free(connection, worker_id)
+        return True
 
     def listed(self) -> list[WorkerRow]:
         """List the members that live as far as is known, the oldest first; also this process."""
@@ -207,13 +216,9 @@ class Members:
 
     def _take_back(self, worker_id: int, *, overdue: bool) -> int:
         count = self._rescue(self._started(worker_id), overdue=overdue)
-        still = select(JOBS.c.id).where(in_state(State.STARTED), JOBS.c.worker_id == worker_id).exists()
-        gone = delete(WORKERS).where(WORKERS.c.id == worker_id, ~still)
-        if overdue:
-            gone = gone.where(self._times.past(WORKERS.c.lease_until))
+        late = [self._times.past(WORKERS.c.lease_until)] if overdue else []
         with self._line.transaction() as connection:
-            if connection.execute(gone).rowcount:
-                self._lanes.free(connection, worker_id)
+            if self._remove(connection, worker_id, *late):
                 logger.warning("worker %s is gone; %s jobs were taken back from it", worker_id, count)
         return count
 

@@ -1,5 +1,6 @@
 """The queue: delays calls, runs them, and lets people look and intervene."""
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -8,9 +9,11 @@ from threading import Event
 from typing import Any, Protocol
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from isthmus.clock import Clock
 from isthmus.env import Env
+from isthmus.errors import IsthmusError
 from isthmus.job.call import Call, JobRef
 from isthmus.job.claim import Claimer
 from isthmus.job.claimed import Claimed, Group
@@ -37,6 +40,8 @@ from isthmus.job.wake import Wake
 from isthmus.job.watch import Watch
 from isthmus.settings import JobSettings
 from isthmus.store.sql import Owner
+
+logger = logging.getLogger("isthmus.job")
 
 NO_DELAY = "job_no_delay"
 """Context key under which delayed calls are run at once."""
@@ -266,6 +271,10 @@ class Queue:
 
     def close(self) -> None:
         """Give the queue's connections back."""
+        try:
+            self.members.leave()
+        except (IsthmusError, SQLAlchemyError) as exc:  # the others will find that this process is gone
+            logger.debug("this process stays a member for a while: %s", type(exc).__name__)
         self.wake.close()
         self.line.close_all()
 

@@ -1,6 +1,6 @@
 """Synchronizers: importers, exporters and deleters, in phases, with what they keep."""
 
-import isthmus.sync.binding_jobs
+import isthmus.sync.binding_jobs  # noqa: F401 - declares its jobs
 import isthmus.sync.locker  # noqa: F401 - declares its component
 import isthmus.sync.polling  # noqa: F401 - declares its schedules
 from isthmus.sync.checkpoint import add_checkpoint
@@ -13,6 +13,7 @@ from isthmus.sync.inbox import Choice, Inbox
 from isthmus.sync.item import Dependency, Item, Operation
 from isthmus.sync.listener import ConnectorListener, ExportListener
 from isthmus.sync.report import Report
+from isthmus.sync.returning import tell_of_returns
 from isthmus.sync.synchronizer import ConnectorComponent, Synchronizer
 from isthmus.sync.table import (
     Checkpoint,
@@ -54,5 +55,5 @@ __all__ = [
     "Report",
     "Synchronizer",
     "add_checkpoint",
-    "isthmus",
+    "tell_of_returns",
 ]

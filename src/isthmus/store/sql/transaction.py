@@ -233,8 +233,8 @@ class SqlTransaction:
 
     def flush(self) -> None:
         """Send pending changes and deliver their events."""
-        if self._owned and not self.open and not self._changed:
-            return
+        if self._owned and not self._changed and not (self.open and self.capture.pending):
+            return  # also because the use of the session below would cost a part its savepoint
         session = self.session
         session.flush()
         if not self._owned:
