@@ -1,7 +1,6 @@
-"""What is left when worker processes are killed, and what several of them do at once."""
+"""What a killed worker process leaves, and what several do at once (many: `acceptance/test_queue_breaks`)."""
 
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from isthmus.hub import Hub
 from isthmus.job import State
 
 PROGRAM = Path(__file__).with_name("queue_program.py")
-SEED = 742
 
 
 @pytest.fixture
@@ -86,32 +84,9 @@ def test_a_worker_killed_in_the_middle_of_a_job_leaves_its_row_once(
     assert texts(hub, program) == {"a": 1}
 
 
-@pytest.mark.parametrize(("kills", "count"), [(3, 150), pytest.param(200, 10_000, marks=pytest.mark.chaos)])
-def test_workers_killed_at_random_lose_and_repeat_nothing(
-    hub: Hub, program: Any, queue_url: str, kills: int, count: int
-) -> None:
-    """
-    A worker after the other is killed while it works: in the end each job's row is there exactly once.
-    """
-    wanted = [f"row {n}" for n in range(count)]
-    with hub.env() as env:
-        for text in wanted:
-            env[program.NAME].with_delay(max_retries=0).add(text)
-    rng = random.Random(SEED)
-    pause = threading.Event()
-    for _ in range(kills):
-        with worker(queue_url, threads=2):
-            pause.wait(rng.uniform(0.02, 0.2))
-
-    hub.queue.run_pending()
-
-    assert texts(hub, program) == dict.fromkeys(wanted, 1)
-    assert hub.queue.counts()[State.DONE] == len(wanted)
-
-
 def test_two_workers_never_run_one_job_twice(hub: Hub, program: Any, queue_url: str) -> None:
     """
-    Two processes with two threads each share the jobs; each is claimed once and done once.
+    Two processes with two threads each share the jobs; each is done once, by whoever had it last.
     """
     wanted = [f"row {n}" for n in range(120)]
     with worker(queue_url, threads=2), worker(queue_url, threads=2):
@@ -121,7 +96,8 @@ def test_two_workers_never_run_one_job_twice(hub: Hub, program: Any, queue_url: 
         until(lambda: hub.queue.counts()[State.DONE] == len(wanted))
 
     assert texts(hub, program) == dict.fromkeys(wanted, 1)
-    assert {job.attempt for job in hub.queue.list(limit=1_000)} == {1}
+    # Not the claims: a job is given back, uncounted, that stands behind a slow one.
+    assert {(job.retry, job.rescues) for job in hub.queue.list(limit=1_000)} == {(0, 0)}
 
 
 def test_a_terminated_worker_ends_its_job_first(hub: Hub, program: Any, queue_url: str) -> None:

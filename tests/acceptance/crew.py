@@ -1,0 +1,175 @@
+"""Worker processes as a test sees them: started in milliseconds, heard, stopped, killed."""
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import entries
+
+from isthmus.hub import Hub
+from isthmus.job import State
+from isthmus.store.sql import SqlModel, make_engine
+from isthmus.testing.crash import Crashed, start_child
+
+Words = tuple[Any, ...]
+Inbox = Queue[tuple["Member", Words | None]]
+
+_LONGEST_S = 60.0
+_LIVING = (State.PENDING, State.STARTED, State.WAIT_DEPENDENCIES)
+
+
+class Member:
+    """A worker process, made at once; the first thing it says is ``works``, with its number.
+
+    A thread listens: a process that nobody hears would wait in the middle of a transaction.
+
+    Args:
+        url: Its database.
+        threads: How many jobs it runs at a time.
+        crash_at: Number of the SQL statement, commit or end of a transaction at which it kills itself.
+        shift: How wrong its clock is.
+        answer_s: Seconds after which it gives up a connection without an answer.
+        inbox: Where it is put what it says, with itself, and None for its end; an own one if left out.
+        **options: Settings of the queue.
+
+    Attributes:
+        pid: Its process, once it was heard.
+    """
+
+    def __init__(
+        self, url: str, threads: int = 2, *, crash_at: int | None = None, shift: timedelta = timedelta(),
+        answer_s: float | None = None, inbox: "Inbox | None" = None, **options: Any,
+    ) -> None:  # fmt: skip
+        self._wire, theirs = get_context("forkserver").Pipe()
+        program = Path(entries.__file__)
+        self._end = start_child(
+            program, "work", url, theirs, threads, shift, answer_s, options, crash_at=crash_at
+        )
+        theirs.close()
+        self.pid = 0
+        self.is_gone = False
+        self._inbox: Inbox = Queue() if inbox is None else inbox
+        self._listener = threading.Thread(target=self._listen, name="crew", daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        with suppress(EOFError, ConnectionResetError):
+            while True:
+                words = self._wire.recv()
+                if words[0] == "works":
+                    self.pid = words[1]
+                self._inbox.put((self, words))
+        self._inbox.put((self, None))
+
+    def hear(self) -> Words:
+        """Wait for the next thing it says.
+
+        Raises:
+            TimeoutError: When it says nothing, or has ended.
+        """
+        try:
+            _, words = self._inbox.get(timeout=_LONGEST_S)
+        except Empty:
+            words = None
+        if words is None:
+            raise TimeoutError("a worker process says nothing any more")
+        return words
+
+    def expect(self, *words: Any) -> Words:
+        """Wait until it says something that begins with these words."""
+        while (said := self.hear())[: len(words)] != words:
+            pass
+        return said
+
+    def tell(self, order: str) -> None:
+        """Give it an order: ``go`` or ``stop``."""
+        self._wire.send(order)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it with kill -9, unless it has done so itself."""
+        with suppress(ProcessLookupError):
+            self.send_signal(signal.SIGKILL)
+        self.bury()
+
+    def bury(self) -> None:
+        """Wait for the end of one that was killed, or kills itself."""
+        with suppress(Crashed):
+            self._wait()
+
+    def stop(self) -> None:
+        """Let it end in order."""
+        self.tell("stop")
+        self._wait()
+
+    def _wait(self) -> None:
+        self.is_gone = True
+        self._listener.join()
+        self._wire.close()
+        self._end()
+
+
+@contextmanager
+def member(url: str, threads: int = 2, **options: Any) -> Iterator[Member]:
+    """Run a worker process that works already; it is ended in order, or killed after a failure."""
+    made = Member(url, threads, **options)
+    made.expect("works")
+    try:
+        yield made
+        if not made.is_gone:
+            made.stop()
+    finally:
+        if not made.is_gone:
+            made.kill()
+
+
+# -- the database --------------------------------------------------------------------------
+
+
+def make_tables(url: str) -> None:
+    """Make every table."""
+    engine = make_engine(url)
+    SqlModel.metadata.create_all(engine)
+    engine.dispose()
+
+
+def texts(hub: Hub) -> list[str]:
+    """List the rows that jobs have written, in order."""
+    with hub.env(readonly=True) as env:
+        return [str(entry.text) for entry in env[entries.NAME].search([], order="id")]
+
+
+def living(hub: Hub) -> int:
+    """Count the jobs that have not come to an end."""
+    counts = hub.queue.counts()
+    return sum(counts.get(state, 0) for state in _LIVING)
+
+
+def states(hub: Hub) -> dict[State, int]:
+    """Count the jobs by state, without those of which there are none."""
+    return dict(+Counter(hub.queue.counts()))
+
+
+def until(condition: Callable[[], object], seconds: float = _LONGEST_S) -> None:
+    """Look at the database again and again until other processes have done their work.
+
+    Raises:
+        TimeoutError: When they have not.
+    """
+    pause = threading.Event()
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return
+        pause.wait(0.02)
+    raise TimeoutError("other processes have not done what was waited for")
