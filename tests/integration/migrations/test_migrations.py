@@ -17,7 +17,7 @@ from isthmus.errors import SchemaError
 from isthmus.hub import Hub
 from isthmus.settings import Settings
 from isthmus.store.sql import SqlModel, check, make_engine, upgrade
-from isthmus.store.sql.migrate import VERSION_TABLE, _script
+from isthmus.store.sql.migrate import GENERATION, VERSION_TABLE, _script
 
 HERE = "isthmus"
 
@@ -176,7 +176,7 @@ def ahead(hub: Hub) -> None:
     with hub.engine.begin() as connection:
         connection.execute(
             text(
-                f"UPDATE {VERSION_TABLE} SET version_num = 'isthmus_9999' WHERE version_num = 'isthmus_0001'"
+                f"UPDATE {VERSION_TABLE} SET version_num = 'isthmus_9999' WHERE version_num LIKE 'isthmus_%'"
             )
         )
 
@@ -201,14 +201,14 @@ def test_a_database_that_a_later_program_contracted_is_refused(hub: Hub) -> None
     hub.upgrade()
     ahead(hub)
     with hub.engine.begin() as connection:
-        connection.execute(text("UPDATE isthmus_schema SET compatible_from = 2"))
+        connection.execute(text(f"UPDATE isthmus_schema SET compatible_from = {GENERATION + 1}"))
 
     for step in (hub.check, hub.upgrade):
         with pytest.raises(SchemaError) as refused:
             step()
         assert str(refused.value) == (
-            "the database is newer than this program: it needs schema generation 2, this program has 1; "
-            "install a newer isthmus"
+            f"the database is newer than this program: it needs schema generation {GENERATION + 1}, this program "
+            f"has {GENERATION}; install a newer isthmus"
         )
 
 

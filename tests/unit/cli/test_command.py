@@ -69,7 +69,8 @@ def test_there_are_the_commands_that_are_promised() -> None:
         "backend add", "backend list", "backend show", "backend set", "backend test", "backend disable",
         "backend enable", "backend remove",
         "cursor show", "cursor reset",
-        "jobs list", "jobs show", "jobs retry", "jobs cancel", "jobs done",
+        "channel list", "channel show", "channel set", "channel reset",
+        "jobs list", "jobs show", "jobs retry", "jobs cancel", "jobs done", "jobs prune", "jobs watch",
         "schedule list", "schedule run", "schedule pause", "schedule resume",
         "inbox list", "inbox show", "inbox resolve",
     }  # fmt: skip
