@@ -82,6 +82,14 @@ class CrowdJobs(ModelExtension):
         """Write a row, in a transaction with others."""
         self.env[NAME].create({"text": text})
 
+    @job(batch=20)
+    def small_or_deadly(self, text: str, deadly: bool = False) -> None:
+        """Write a row, in a transaction with others; a deadly one takes its process with it each time."""
+        self.env[NAME].create({"text": text})
+        self.env.flush()
+        if deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+
 
 def make_hub(url: str, **options: Any) -> Hub:
     """Make a hub of the tests' model."""

@@ -105,6 +105,28 @@ class TestIdentity:
         assert set(filter(counts.get, counts)) == {State.DONE}
 
 
+class TestBatches:
+    def test_a_deadly_job_in_a_batch_is_charged_alone(self, hub: Hub, url: str) -> None:
+        """
+        It takes three processes with it: with its batch, and by itself as often as it may; those that
+        shared its transaction are done once, and at no cost.
+        """
+        with hub.env() as env:
+            late = env[NAME].with_delay(max_retries=2)
+            refs = [late.small_or_deadly(str(number), number == 30) for number in range(60)]
+        with crew(url, 5):
+            until(lambda: hub.queue.counts()[State.FAILED] == 1, "the deadly one has failed")
+            until(all_done(hub, 59), "the others are done")
+
+        jobs = {ref.id: hub.queue.show(ref.id or 0) for ref in refs}
+        deadly = jobs.pop(refs[30].id)
+        assert (deadly.rescues, deadly.error) == (
+            2, "its worker ended, or gave no sign, while running it (2 times)",
+        )  # fmt: skip
+        assert {(job.state, job.retry, job.rescues) for job in jobs.values()} == {("done", 0, 0)}
+        assert texts(hub) == dict.fromkeys([str(n) for n in range(60) if n != 30], 1)
+
+
 class TestGraphs:
     def test_a_graph_goes_on_after_a_failure_and_a_killed_worker(
         self, hub: Hub, url: str, tmp_path: Path

@@ -207,8 +207,8 @@ def test_a_database_that_a_later_program_contracted_is_refused(hub: Hub) -> None
         with pytest.raises(SchemaError) as refused:
             step()
         assert str(refused.value) == (
-            f"the database is newer than this program: it needs schema generation {GENERATION + 1}, this program "
-            f"has {GENERATION}; install a newer isthmus"
+            f"the database is newer than this program: it needs schema generation {GENERATION + 1}, "
+            f"this program has {GENERATION}; install a newer isthmus"
         )
 
 
