@@ -203,12 +203,19 @@ def _argument(label: str, name: str, value: Any) -> Any:
 
 
 def load_arguments(text: str, env: Env) -> tuple[list[Any], dict[str, Any]]:
-    """Read what `dump_arguments` wrote; records belong to *env*."""
-    value = json.loads(text)
-    return (
-        [_decode(item, env) for item in value["args"]],
-        {name: _decode(item, env) for name, item in value["kwargs"].items()},
-    )
+    """Read what `dump_arguments` wrote; records belong to *env*.
+
+    Raises:
+        JobArgumentError: When somebody else has written it.
+    """
+    try:
+        value = json.loads(text)
+        return (
+            [_decode(item, env) for item in value["args"]],
+            {name: _decode(item, env) for name, item in value["kwargs"].items()},
+        )
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as exc:
+        raise JobArgumentError(f"the stored arguments cannot be read: {type(exc).__name__}: {exc}") from exc
 
 
 def dump_context(keys: Mapping[str, Any]) -> str:
