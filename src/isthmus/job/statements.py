@@ -1,6 +1,7 @@
 """The statements that every job costs: made once, executed with parameters only."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -16,6 +17,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import sqlite
 
 from isthmus.job.driver import execute
 from isthmus.job.moves import Times, in_state, move
@@ -24,13 +26,13 @@ from isthmus.job.table import JOBS
 
 
 class Prepared:
-    """A statement that is compiled once and given to PostgreSQL's driver as it is.
+    """A statement that is compiled once and given to the database's driver as it is.
 
-    On SQLite, and with a clock of ours, it is executed by SQLAlchemy all the same: instants have to be
-    converted there.
+    What SQLAlchemy does for each execution takes two thirds of the time of a statement that is this
+    small. On PostgreSQL with a clock of ours it is executed by SQLAlchemy all the same.
 
     Args:
-        statement: The statement, with parameters but for nothing else to be converted.
+        statement: The statement; nothing but the time is to be converted in its parameters.
         times: Whose time counts.
         dialect: The database's.
     """
@@ -39,11 +41,13 @@ class Prepared:
         self._statement = statement
         self._times = times
         self._text: str | None = None
-        if dialect.name == "postgresql" and times.by_database:
-            compiled = cast("ClauseElement", statement).compile(dialect=dialect)
+        self._fixed: Mapping[str, Any] = {}
+        if dialect.name == "sqlite" or times.by_database:
+            form = sqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
+            compiled = cast("ClauseElement", statement).compile(dialect=form)
             self._text = str(compiled)
-            self._fixed: Mapping[str, Any] = {
-                name: value for name, value in compiled.params.items() if not name.endswith("_")
+            self._fixed = {
+                n: value for n, value in compiled.params.items() if not n.endswith("_") and n != "now"
             }
 
     def first(self, connection: Connection, parameters: Mapping[str, Any]) -> Sequence[Any] | None:
@@ -55,7 +59,10 @@ class Prepared:
         """
         if self._text is None:
             return connection.execute(self._statement, {**parameters, **self._times.parameters()}).first()
-        row: Sequence[Any] | None = execute(connection, self._text, {**self._fixed, **parameters}).fetchone()
+        given = {**self._fixed, **parameters}
+        for name, moment in self._times.parameters().items():
+            given[name] = moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        row: Sequence[Any] | None = execute(connection, self._text, given).fetchone()
         return row
 
 

@@ -56,7 +56,7 @@ class Server:
         self._run("pg_ctl", "stop", "-w", "-D", "data", "-m", "fast")
 
     def restart(self, mode: str) -> None:
-        """Stop the server as *mode* says (``fast``, ``immediate``) and return when it answers again."""
+        """Stop the server as *mode* says (``fast``, ``immediate``); return when it answers again."""
         self._run("pg_ctl", "restart", "-w", "-D", "data", "-l", "log", "-m", mode)
 
     def _find_programs(self) -> Path:
@@ -128,4 +128,7 @@ def main(directory: Path, *, durable: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), durable="durable" in sys.argv[2:]))
+    if "restart" in sys.argv[2:]:
+        Server(Path(sys.argv[1])).restart(sys.argv[3])
+    else:
+        sys.exit(main(Path(sys.argv[1]), durable="durable" in sys.argv[2:]))

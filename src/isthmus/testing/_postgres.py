@@ -104,10 +104,12 @@ class EmbeddedPostgres:
             mode: ``fast`` lets it end in order, ``immediate`` lets it crash. Only a durable one keeps
                 every commit then.
         """
-        # Here, because it is for systems that PostgreSQL's wheel knows; the rest loads everywhere.
-        from isthmus.testing._keeper import Server
-
-        Server(self.directory, durable=self.durable).restart(mode)
+        subprocess.run(
+            [*(sys.executable, "-m", "isthmus.testing._keeper", str(self.directory)), "restart", mode],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
 
     def close(self) -> None:
         """Stop the server and remove everything, if this process is the owner; wait until it is done."""
