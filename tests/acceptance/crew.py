@@ -10,7 +10,7 @@ from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, TypeVar
 
 import entries
 
@@ -20,39 +20,36 @@ from isthmus.store.sql import SqlModel, make_engine
 from isthmus.testing.crash import Crashed, start_child
 
 Words = tuple[Any, ...]
-Inbox = Queue[tuple["Member", Words | None]]
+Inbox = Queue[tuple["Child", Words | None]]
+_C = TypeVar("_C", bound="Child")
 
 _LONGEST_S = 60.0
 _LIVING = (State.PENDING, State.STARTED, State.WAIT_DEPENDENCIES)
 
 
-class Member:
-    """A worker process, made at once; the first thing it says is ``works``, with its number.
+class Child:
+    """A process that runs a function of `entries`; the first thing it says is ``works``, with its number.
 
     A thread listens: a process that nobody hears would wait in the middle of a transaction.
 
     Args:
+        function: Name of the function.
         url: Its database.
-        threads: How many jobs it runs at a time.
+        *args: Further arguments.
         crash_at: Number of the SQL statement, commit or end of a transaction at which it kills itself.
-        shift: How wrong its clock is.
-        answer_s: Seconds after which it gives up a connection without an answer.
         inbox: Where it is put what it says, with itself, and None for its end; an own one if left out.
-        **options: Settings of the queue.
 
     Attributes:
         pid: Its process, once it was heard.
+        is_gone: True when it was waited for.
     """
 
     def __init__(
-        self, url: str, threads: int = 2, *, crash_at: int | None = None, shift: timedelta = timedelta(),
-        answer_s: float | None = None, inbox: "Inbox | None" = None, **options: Any,
-    ) -> None:  # fmt: skip
+        self, function: str, url: str, *args: Any, crash_at: int | None = None, inbox: "Inbox | None" = None
+    ) -> None:
         self._wire, theirs = get_context("forkserver").Pipe()
         program = Path(entries.__file__)
-        self._end = start_child(
-            program, "work", url, theirs, threads, shift, answer_s, options, crash_at=crash_at
-        )
+        self._end = start_child(program, function, url, theirs, *args, crash_at=crash_at)
         theirs.close()
         self.pid = 0
         self.is_gone = False
@@ -120,18 +117,44 @@ class Member:
         self._end()
 
 
+class Member(Child):
+    """A worker process.
+
+    Args:
+        url: Its database.
+        threads: How many jobs it runs at a time.
+        crash_at: As of `Child`.
+        inbox: As of `Child`.
+        shift: How wrong its clock is.
+        answer_s: Seconds after which it gives up a connection without an answer.
+        **options: Settings of the queue.
+    """
+
+    def __init__(
+        self, url: str, threads: int = 2, *, crash_at: int | None = None, inbox: "Inbox | None" = None,
+        shift: timedelta = timedelta(), answer_s: float | None = None, **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__("work", url, threads, shift, answer_s, options, crash_at=crash_at, inbox=inbox)
+
+
+@contextmanager
+def lent(child: _C) -> Iterator[_C]:
+    """Lend a process; it is ended in order, or killed after a failure."""
+    try:
+        yield child
+        if not child.is_gone:
+            child.stop()
+    finally:
+        if not child.is_gone and child.pid:
+            child.kill()
+
+
 @contextmanager
 def member(url: str, threads: int = 2, **options: Any) -> Iterator[Member]:
-    """Run a worker process that works already; it is ended in order, or killed after a failure."""
-    made = Member(url, threads, **options)
-    made.expect("works")
-    try:
+    """Lend a worker process that works already."""
+    with lent(Member(url, threads, **options)) as made:
+        made.expect("works")
         yield made
-        if not made.is_gone:
-            made.stop()
-    finally:
-        if not made.is_gone:
-            made.kill()
 
 
 # -- the database --------------------------------------------------------------------------

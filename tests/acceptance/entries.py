@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from isthmus.clock import Clock, SystemClock
 from isthmus.env import ModelExtension
+from isthmus.errors import DatabaseBusyError
 from isthmus.hub import Hub
 from isthmus.job import Claimed, Outcome, Worker, job
 from isthmus.settings import JobSettings, Settings
@@ -18,6 +19,7 @@ from isthmus.store.sql import SqlModel
 from isthmus.testing.crash import CrashPoints
 
 NAME = "acceptance.entry"
+_PAUSE_S = 0.01
 
 
 class Entry(SqlModel):
@@ -35,7 +37,7 @@ class EntryJobs(ModelExtension):
 
     _inherit = NAME
 
-    @job
+    @job(retry_pattern={1: 1})
     def add(self, text: str) -> str:
         """Write a row."""
         self.env[NAME].create({"text": text})
@@ -141,6 +143,38 @@ def work(
             while (order := wire.recv()) != "stop":
                 assert order == "go"
                 _go.set()
+
+
+def enqueue(_points: CrashPoints, url: str, wire: Connection, prefix: str) -> None:
+    """Delay jobs that write a row each until ``stop`` comes, whatever the database does.
+
+    Says ``tries`` before each, ``has`` when it is acknowledged and ``away`` when it is not: that one may
+    have been committed all the same.
+
+    Args:
+        points: Not used.
+        url: The database.
+        wire: To the test.
+        prefix: Of the rows.
+    """
+    clock = SystemClock()
+    with make_hub(url) as hub:
+        wire.send(("works", os.getpid()))
+        number = 0
+        while not wire.poll():
+            number += 1
+            text = f"{prefix} {number}"
+            wire.send(("tries", text))
+            try:
+                with hub.env() as env:
+                    if number % 2:  # a job alone is written another way
+                        env[NAME].create({"text": f"cause of {text}"})
+                    env[NAME].with_delay().add(text)
+            except DatabaseBusyError as exc:
+                wire.send(("away", text, str(exc)))
+            else:
+                wire.send(("has", text))
+            clock.sleep(_PAUSE_S)
 
 
 def _say_claimed(claimed: Claimed) -> None:

@@ -4,7 +4,7 @@ import random
 from queue import Empty, Queue
 from typing import Any, Final
 
-from crew import Inbox, Member, living, until
+from crew import Child, Inbox, Member, living, until
 from entries import NAME
 
 from isthmus.hub import Hub
@@ -41,7 +41,7 @@ class Havoc:
         self._dice = random.Random(seed)
         self._inbox: Inbox = Queue()
         self._hired = 0
-        self._patience: dict[Member, int | None] = {}
+        self._patience: dict[Child, int | None] = {}
         self.wanted: list[str] = []
         self.kills = 0
         self.suicides = 0
@@ -105,7 +105,7 @@ class Havoc:
         self._hire()
         self.delay()
 
-    def _kill(self, member: Member) -> None:
+    def _kill(self, member: Child) -> None:
         while not member.pid and self._inbox.get(timeout=_LONGEST_S) != (member, None):
             pass
         if member.pid:

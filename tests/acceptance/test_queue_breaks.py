@@ -1,10 +1,13 @@
 """The queue when things break: workers killed and stopped, a database that restarts, wires that go dead."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from queue import Empty, Queue
 
 import pytest
-from crew import make_tables, states, texts
+from crew import Child, Inbox, Member, lent, living, make_tables, states, texts, until
 from entries import make_hub
 from havoc import Havoc
 from sqlalchemy import func, select
@@ -12,6 +15,7 @@ from sqlalchemy import func, select
 from isthmus.hub import Hub
 from isthmus.job import State
 from isthmus.job.table import JOBS
+from isthmus.testing._postgres import EmbeddedPostgres
 from isthmus.testing.databases import Databases, Kind
 
 Tell = Callable[[str, object], None]
@@ -58,3 +62,98 @@ def test_workers_killed_at_random_lose_and_repeat_nothing(
     assert charged <= 2 * havoc.deaths
     lane = [text for text in rows if text.startswith("row ")]
     assert lane == sorted(lane, key=lambda text: int(text.split()[1]))
+
+
+# -- the database goes ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def server() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL of the test's own, which keeps what it has promised when it crashes."""
+    made = EmbeddedPostgres.open(durable=True)
+    try:
+        make_tables(made.url())
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("restarts", [2, pytest.param(30, marks=pytest.mark.chaos)])
+def test_all_go_on_by_themselves_when_postgresql_restarts(
+    server: EmbeddedPostgres, restarts: int, record_property: Tell
+) -> None:
+    """
+    Crashes and quick restarts under load: within seconds each process works again, the same one; what was
+    acknowledged is done once, and a job is there exactly when its cause is.
+    """
+    load = _Load()
+    with make_hub(server.url()) as hub:
+        with ExitStack() as stack:
+            workers = [stack.enter_context(lent(Member(server.url(), inbox=load.inbox))) for _ in range(2)]
+            with ExitStack() as inner:
+                enqueuers = [
+                    inner.enter_context(lent(Child("enqueue", server.url(), name, inbox=load.inbox)))
+                    for name in ("anna", "bert")
+                ]
+                load.wait_for(enqueuers, workers, 20)
+                for number in range(restarts):
+                    server.restart("immediate" if number % 2 == 0 else "fast")
+                    load.wait_for(enqueuers, workers, 5)
+            until(lambda: living(hub) == 0)
+        load.hear_all()
+        rows = Counter(texts(hub))
+        found = states(hub)
+    record_property(
+        "told",
+        f"PostgreSQL restarted {restarts} times: {len(load.acknowledged)} jobs acknowledged, "
+        f"{len(load.tried) - len(load.acknowledged)} refused or unknown; each process went on "
+        f"within {max(load.waits[1:]):.1f} s",
+    )
+    written = {text for text in rows if not text.startswith("cause of ")}
+    odd = {text for text in load.tried if int(text.split()[1]) % 2}
+
+    assert set(rows.values()) == {1}
+    assert load.acknowledged <= written <= load.tried
+    assert {f"cause of {text}" for text in written & odd} == rows.keys() - written
+    assert found == {State.DONE: len(written)}
+    assert max(load.waits[1:]) < 15
+
+
+class _Load:
+    """What enqueuers and workers have said."""
+
+    def __init__(self) -> None:
+        self.inbox: Inbox = Queue()
+        self.tried: set[str] = set()
+        self.acknowledged: set[str] = set()
+        self.waits: list[float] = []
+
+    def wait_for(self, enqueuers: list[Child], workers: list[Member], most: int) -> None:
+        """Wait until each enqueuer has had so many jobs acknowledged, and each worker has done so many."""
+        self.hear_all()
+        began = time.monotonic()
+        left = Counter(dict.fromkeys([*enqueuers, *workers], most))
+        while +left:
+            left[self._hear(60)] -= 1
+        self.waits.append(time.monotonic() - began)
+
+    def hear_all(self) -> None:
+        """Hear what was said until now."""
+        try:
+            while True:
+                self._hear(0)
+        except Empty:
+            return
+
+    def _hear(self, seconds: float) -> Child | None:
+        """Hear something; gives who has got on with it."""
+        child, words = self.inbox.get(timeout=seconds) if seconds else self.inbox.get_nowait()
+        match words:
+            case ("tries", text):
+                self.tried.add(text)
+            case ("has", text):
+                self.acknowledged.add(text)
+                return child
+            case ("finished", _, "done", _):
+                return child
+        return None
