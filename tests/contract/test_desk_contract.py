@@ -11,8 +11,8 @@ from sqlalchemy import event, func, insert, select, update
 
 from isthmus.hub import Hub
 from isthmus.job import State, Worker
-from isthmus.job.desk import Changed
-from isthmus.job.selection import Selection
+from isthmus.job.desk.desk import Changed
+from isthmus.job.desk.selection import Selection
 from isthmus.job.table import JOBS
 
 

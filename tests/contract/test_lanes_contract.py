@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, insert, update
 
 from isthmus.clock import SystemClock
-from isthmus.job.lanes import Closed, Entry, Lanes
+from isthmus.job.lane.lanes import Closed, Entry, Lanes
 from isthmus.job.moves import Times
 from isthmus.job.table import CHANNELS, JOBS, WORKERS
 from isthmus.settings import JobSettings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, insert, text
 
-from isthmus.job.lanes import Entry, Lanes
+from isthmus.job.lane.lanes import Entry, Lanes
 from isthmus.job.moves import Times
 from isthmus.job.table import JOBS, SLOTS
 from isthmus.settings import JobSettings

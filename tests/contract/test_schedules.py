@@ -15,7 +15,7 @@ from isthmus.env import ModelExtension
 from isthmus.errors import JobDefinitionError, JobStateError, SettingsError
 from isthmus.hub import Hub
 from isthmus.job import ScheduleState, cron, job
-from isthmus.job.schedule_table import SCHEDULES
+from isthmus.job.schedule.table import SCHEDULES
 from isthmus.job.table import JOBS
 from isthmus.settings import Settings
 from isthmus.store.sql import SqlModel

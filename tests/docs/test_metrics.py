@@ -6,9 +6,9 @@ from pathlib import Path
 
 from isthmus.clock import SystemClock
 from isthmus.job import State
-from isthmus.job.metrics import STATES, QueueCollector, Standing
-from isthmus.job.overview import LaneLoad, SlotUse, WorkerSeen
-from isthmus.job.tally import OUTCOMES, Tally
+from isthmus.job.desk.metrics import STATES, QueueCollector, Standing
+from isthmus.job.desk.overview import LaneLoad, SlotUse, WorkerSeen
+from isthmus.job.desk.tally import OUTCOMES, Tally
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/metrics.md").read_text()
 

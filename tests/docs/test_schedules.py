@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from isthmus.job.cron import Timetable
+from isthmus.job.schedule.cron import Timetable
 
 PAGE = (Path(__file__).parents[2] / "docs/howto/schedules.md").read_text()
 

@@ -11,7 +11,7 @@ from isthmus.cli.session import Session
 from isthmus.errors import UsageError
 
 if TYPE_CHECKING:  # see isthmus.cli.session
-    from isthmus.job.lane_desk import LaneDesk, LaneView
+    from isthmus.job.lane.desk import LaneDesk, LaneView
 
 app = group("channel", help="The lanes of the queue: how many jobs of one run at the same time, and which.")
 
@@ -107,7 +107,7 @@ def set_(
     Raises:
         UsageError: When nothing is named, or a value cannot be read; names the option.
     """
-    from isthmus.job.rules import Wishes
+    from isthmus.job.lane.rules import Wishes
     from isthmus.settings import seconds
 
     if unlimited and capacity is not None:
@@ -148,7 +148,7 @@ def reset(session: Session, name: Name) -> None:
 
 
 def _desk(session: Session) -> "LaneDesk":
-    from isthmus.job.lane_desk import LaneDesk
+    from isthmus.job.lane.desk import LaneDesk
 
     hub = session.hub
     return LaneDesk(hub.engine, hub.clock, hub.settings.job)
@@ -162,7 +162,7 @@ def _read(option: str, read: Callable[[Any], T], value: str | None) -> T | None:
 
 
 def _capacity(option: str, value: str | None) -> int | None:
-    from isthmus.job.rules import UNLIMITED
+    from isthmus.job.lane.rules import UNLIMITED
     from isthmus.settings import capacity
 
     if value is not None and re.fullmatch("0+", value):

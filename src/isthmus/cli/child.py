@@ -20,7 +20,7 @@ from isthmus.errors import IsthmusError, JobDefinitionError, RetryableJobError, 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.hub import Hub
     from isthmus.job import Worker
-    from isthmus.job.tally import Sheet, Tally
+    from isthmus.job.desk.tally import Sheet, Tally
 
 logger = logging.getLogger("isthmus.worker")
 
@@ -104,7 +104,7 @@ class Child:
         Raises:
             UsageError: When one is malformed.
         """
-        from isthmus.job.channel import full_name
+        from isthmus.job.lane.name import full_name
 
         try:
             return [
@@ -118,7 +118,7 @@ class Child:
     def _tally(self) -> "Tally | None":
         if self._sheets is None:
             return None
-        from isthmus.job.tally import Sheet, Tally
+        from isthmus.job.desk.tally import Sheet, Tally
 
         tally = Tally()
         self._sheet = Sheet(self._sheets, tally)

@@ -12,7 +12,7 @@ from isthmus.cli.session import Session
 from isthmus.errors import UnknownModelError
 
 if TYPE_CHECKING:  # see isthmus.cli.session
-    from isthmus.job.selection import Selection
+    from isthmus.job.desk.selection import Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Filters:
         Raises:
             UnknownModelError: When no job is on the model because there is no such model.
         """
-        from isthmus.job.selection import BackendJobs, Selection, age, state_named
+        from isthmus.job.desk.selection import BackendJobs, Selection, age, state_named
 
         known = session.hub.services.stores
         if self.model is not None and self.model not in known:

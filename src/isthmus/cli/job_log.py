@@ -11,7 +11,7 @@ from isthmus.cli import log
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.hub import Hub
     from isthmus.job import Claimed, Outcome
-    from isthmus.job.tally import Tally
+    from isthmus.job.desk.tally import Tally
 
 logger = logging.getLogger("isthmus.worker")
 

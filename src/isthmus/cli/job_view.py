@@ -56,7 +56,7 @@ def _neighbour(one: Any) -> dict[str, Any]:
 
 
 def _related(session: Session, job: "Job") -> Any:
-    from isthmus.job.related import related_action
+    from isthmus.job.desk.related import related_action
 
     try:
         with session.env(readonly=True) as env:

@@ -16,7 +16,7 @@ from isthmus.errors import DatabaseBusyError
 if TYPE_CHECKING:  # see isthmus.cli.session
     from rich.console import Group
 
-    from isthmus.job.overview import Overview
+    from isthmus.job.desk.overview import Overview
 
 _LANES: Final = ("lane", "waiting", "later", "held", "running", "failed", "oldest", "ended/s")
 _WORKERS: Final = ("worker", "takes", "threads", "running", "last sign", "")
@@ -189,6 +189,6 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 
 def _age(seconds: float | None) -> str:
-    from isthmus.job.diagnosis import spell
+    from isthmus.job.desk.diagnosis import spell
 
     return "" if seconds is None else spell(timedelta(seconds=seconds))

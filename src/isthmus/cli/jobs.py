@@ -16,8 +16,8 @@ from isthmus.cli.user import user_name
 from isthmus.errors import UsageError
 
 if TYPE_CHECKING:  # see isthmus.cli.session
-    from isthmus.job.desk import Changed, Desk
-    from isthmus.job.selection import Selection
+    from isthmus.job.desk.desk import Changed, Desk
+    from isthmus.job.desk.selection import Selection
 
 app = group("jobs", help="The jobs: what is to be done, is being done, was done and could not be done.")
 

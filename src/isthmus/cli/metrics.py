@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from isthmus.cli.session import Session
 
 if TYPE_CHECKING:  # see isthmus.cli.session
-    from isthmus.job.metrics import Reader
+    from isthmus.job.desk.metrics import Reader
 
 logger = logging.getLogger("isthmus.worker")
 
@@ -24,13 +24,13 @@ def serve(session: Session, where: str) -> Iterator[Path]:
         where: ``[HOST:]PORT``.
 
     Yields:
-        The folder in which each process puts what it has counted (`isthmus.job.tally.Sheet`).
+        The folder in which each process puts what it has counted (`isthmus.job.desk.tally.Sheet`).
 
     Raises:
         UsageError: When the address is none, or cannot be listened on.
     """  # noqa: DOC502 - raised by what is called
-    from isthmus.job.metrics import MetricsServer, QueueCollector, address
-    from isthmus.job.tally import Sheets
+    from isthmus.job.desk.metrics import MetricsServer, QueueCollector, address
+    from isthmus.job.desk.tally import Sheets
 
     host, port = address(where)
     with tempfile.TemporaryDirectory(prefix="isthmus-metrics-", ignore_cleanup_errors=True) as name:
@@ -42,8 +42,8 @@ def serve(session: Session, where: str) -> Iterator[Path]:
 
 
 def _reader(session: Session) -> "Reader":
-    from isthmus.job.lanes import Lanes
-    from isthmus.job.metrics import Reader
+    from isthmus.job.desk.metrics import Reader
+    from isthmus.job.lane.lanes import Lanes
     from isthmus.job.moves import Times
 
     # Unchecked: a database that is away now is there later.

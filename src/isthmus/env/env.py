@@ -71,7 +71,7 @@ class Env:
         self.run_id = run_id or uuid4().hex[:12]
         self.job_id: str | None = None
         self.parents: Sequence[Any] = ()
-        """In a job: what became of those that it waited for (`isthmus.job.parents.Parent`)."""
+        """In a job: what became of those that it waited for (`isthmus.job.graph.parents.Parent`)."""
         self.interrupt: BaseException | None = None
         """What the next use of this env raises: whoever runs it shall stop."""
         self._ctx: Mapping[str, Any] = MappingProxyType(dict(ctx))

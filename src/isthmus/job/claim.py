@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import Select, Update, bindparam, case, extract, func, literal_column, select, update
 
-from isthmus.job.channel import is_within
 from isthmus.job.claimed import COLUMNS, Claimed, Group
-from isthmus.job.lanes import Closed, Entry, Lanes
+from isthmus.job.lane.lanes import Closed, Entry, Lanes
+from isthmus.job.lane.name import is_within
 from isthmus.job.line import Line
 from isthmus.job.members import Members
 from isthmus.job.moves import Times, in_state, move

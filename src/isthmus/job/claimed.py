@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from isthmus.job.lanes import Entry
+from isthmus.job.lane.lanes import Entry
 from isthmus.job.table import JOBS
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from isthmus.errors import JobDefinitionError, near
-from isthmus.job.channel import full_name
+from isthmus.job.lane.name import full_name
 from isthmus.job.state import State
 from isthmus.job.table import KEY_STATES
 

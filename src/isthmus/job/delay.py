@@ -9,9 +9,9 @@ from isthmus.env import Env
 from isthmus.errors import JobArgumentError, JobDefinitionError
 from isthmus.job.call import Call, JobRef, positional
 from isthmus.job.definition import find_definition
-from isthmus.job.graph import Chain, Group, delay_all
+from isthmus.job.graph.part import Part, Prepared, hand_over
+from isthmus.job.graph.plan import Chain, Group, delay_all
 from isthmus.job.options import Options, read_options
-from isthmus.job.part import Part, Prepared, hand_over
 from isthmus.job.payload import dump_positional
 from isthmus.job.state import State
 

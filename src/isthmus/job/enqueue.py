@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from isthmus.env import Env
 from isthmus.errors import DatabaseBusyError, OutsideError
 from isthmus.job.call import Call, JobRef, JobRefs
-from isthmus.job.dependents import settle
 from isthmus.job.driver import execute
+from isthmus.job.graph.dependents import settle
 from isthmus.job.line import Line
 from isthmus.job.moves import Times
 from isthmus.job.numbers import Numbers

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from isthmus.job.claimed import COLUMNS, Claimed
-from isthmus.job.lanes import Lanes
+from isthmus.job.lane.lanes import Lanes
 from isthmus.job.line import Line
 from isthmus.job.moves import Times, in_state
 from isthmus.job.outcome import Outcomes

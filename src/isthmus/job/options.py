@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from isthmus.errors import JobArgumentError, near
-from isthmus.job.channel import full_name
+from isthmus.job.lane.name import full_name
 
 _LONGEST_KEY: Final = 1_000
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")

@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from isthmus.clock import Clock
 from isthmus.errors import DatabaseBusyError, MaxRetriesError
 from isthmus.job.claimed import Claimed
-from isthmus.job.dependents import settle
 from isthmus.job.failure import Failure
+from isthmus.job.graph.dependents import settle
 from isthmus.job.line import Line
 from isthmus.job.moves import Times, move
 from isthmus.job.rows import wake_idle

@@ -17,23 +17,23 @@ from isthmus.errors import IsthmusError
 from isthmus.job.call import Call, JobRef
 from isthmus.job.claim import Claimer
 from isthmus.job.claimed import Claimed, Group
-from isthmus.job.cleanup import Cleaner
 from isthmus.job.definition import Marks
 from isthmus.job.delay import Delayable, DelayProxy
-from isthmus.job.desk import Desk
-from isthmus.job.diagnosis import Diagnosis
+from isthmus.job.desk.cleanup import Cleaner
+from isthmus.job.desk.desk import Desk
+from isthmus.job.desk.diagnosis import Diagnosis
 from isthmus.job.enqueue import Enqueuer
+from isthmus.job.graph.inline import run_at_once
+from isthmus.job.graph.layout import Edge
 from isthmus.job.heartbeat import Heartbeat
-from isthmus.job.inline import run_at_once
-from isthmus.job.lanes import Lanes
-from isthmus.job.layout import Edge
+from isthmus.job.lane.lanes import Lanes
 from isthmus.job.line import Line
 from isthmus.job.members import Members
 from isthmus.job.moves import Times
 from isthmus.job.numbers import Numbers
 from isthmus.job.outcome import Outcome, Outcomes
 from isthmus.job.run import MakeEnv, Runner
-from isthmus.job.schedule import Schedules
+from isthmus.job.schedule.schedules import Schedules
 from isthmus.job.state import State
 from isthmus.job.table import Job, WorkerRow
 from isthmus.job.wake import Wake

@@ -13,8 +13,8 @@ from isthmus.errors import IsthmusError, JobCancelledError, LeaseLostError, Skip
 from isthmus.job.claimed import Claimed, Group
 from isthmus.job.definition import JobMark, Marks, find_definition
 from isthmus.job.failure import Failure, as_retryable, wait_at_no_cost, wait_before_retry
+from isthmus.job.graph.parents import Parents
 from isthmus.job.outcome import Outcome, Outcomes
-from isthmus.job.parents import Parents
 from isthmus.job.payload import browse, dump_result, load_arguments, load_context
 from isthmus.job.state import State
 

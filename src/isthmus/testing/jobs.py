@@ -11,9 +11,9 @@ from isthmus.hub import Hub
 from isthmus.job import JobRef, State
 from isthmus.job.call import Call
 from isthmus.job.delay import Delayable, DelayProxy
-from isthmus.job.inline import Seen, Walk, make
-from isthmus.job.join import is_join
-from isthmus.job.layout import Edge
+from isthmus.job.graph.inline import Seen, Walk, make
+from isthmus.job.graph.join import is_join
+from isthmus.job.graph.layout import Edge
 from isthmus.job.payload import load_arguments, load_context
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from isthmus.job.lanes import Closed, Entry, Lanes
+from isthmus.job.lane.lanes import Closed, Entry, Lanes
 from isthmus.job.moves import Times
 from isthmus.job.table import JOBS
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from isthmus.env import ModelExtension
 from isthmus.hub import Hub
 from isthmus.job import job
-from isthmus.job.graph import chain, group
+from isthmus.job.graph.plan import chain, group
 from isthmus.settings import Settings
 from isthmus.store.sql import SqlModel
 from isthmus.testing.jobs import trap_jobs

@@ -1,0 +1,1 @@
+"""The desk: what people see of the jobs, and what they do about them."""

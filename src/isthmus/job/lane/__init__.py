@@ -1,0 +1,1 @@
+"""Lanes: what may begin now, in all processes together."""

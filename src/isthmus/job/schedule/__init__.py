@@ -1,0 +1,1 @@
+"""Schedules: methods that are run by the clock."""
