@@ -1,14 +1,18 @@
 """The queue when things break: workers killed and stopped, a database that restarts, wires that go dead."""
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
 from queue import Empty, Queue
+from typing import Any
 
 import pytest
-from crew import Child, Inbox, Member, lent, living, make_tables, states, texts, until
-from entries import make_hub
+from crew import Child, Inbox, Member, lent, living, make_tables, member, states, texts, until
+from entries import NAME, ShiftedClock, make_hub
 from havoc import Havoc
 from sqlalchemy import func, select
 
@@ -20,6 +24,8 @@ from isthmus.testing.databases import Databases, Kind
 
 Tell = Callable[[str, object], None]
 SEED = 742
+_LEASE_S = 1.0
+_MUCH_S = 20.0
 
 
 @pytest.fixture
@@ -157,3 +163,88 @@ class _Load:
             case ("finished", _, "done", _):
                 return child
         return None
+
+
+# -- a worker sleeps -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [("postgresql", "add_and_wait"), ("postgresql", "wait_and_add"), ("sqlite", "wait_and_add")],
+)
+def test_a_worker_that_slept_longer_than_its_lease_commits_nothing(
+    databases: Databases, kind: Kind, method: str, tmp_path: Path
+) -> None:
+    """
+    SIGSTOP in the middle of a job, another worker does it, SIGCONT: the late commit is refused, and the
+    worker works on.
+    """
+    with databases.fresh(kind, make_tables) as url, make_hub(url) as hub:
+        with member(url, 1, lease_s=_LEASE_S) as late:
+            with hub.env() as env:
+                ref = getattr(env[NAME].with_delay(), method)("slow", str(tmp_path / "began"))
+            late.expect("waits")
+            late.send_signal(signal.SIGSTOP)
+            with member(url, 1, lease_s=_LEASE_S) as other:
+                other.expect("finished", ref.id, "done")
+            late.send_signal(signal.SIGCONT)
+            late.tell("go")
+            *_, state, reason = late.expect("finished", ref.id)
+            with hub.env() as env:
+                env[NAME].with_delay().add("another")
+            late.expect("wrote", "another")
+        rows = texts(hub)
+        job = hub.queue.show(ref.id)
+
+    assert (state, rows) == (None, ["slow", "another"])
+    assert (job.state, job.attempt, job.rescues) == (State.DONE, 2, 1)
+    assert "taken over" in reason
+
+
+# -- a clock is wrong ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_an_hour_off_changes_nothing(
+    databases: Databases, hours: int, tmp_path: Path
+) -> None:
+    """
+    PostgreSQL's clock counts: jobs for later run neither early nor late, nobody's job is taken away, and
+    the order stays.
+    """
+    shift = timedelta(hours=hours)
+    with (
+        databases.fresh("postgresql", make_tables) as url,
+        make_hub(url) as hub,
+        make_hub(url, clock=ShiftedClock(shift)) as wrong_hub,
+        member(url, 1, lease_s=_LEASE_S) as right,
+    ):
+        held = [_delay(hub, "held", mark=tmp_path / "by the right one")]
+        right.expect("waits")
+        held.append(_delay(wrong_hub, "held, too", mark=tmp_path / "by the wrong one", priority=0))
+        hubs = [hub, wrong_hub] * 10
+        soon = [_delay(each, f"soon {n}", eta=3 * _LEASE_S) for n, each in enumerate(hubs)]
+        later = [_delay(each, f"later {n}", eta=1800) for n, each in enumerate(hubs)]
+        now = [_delay(each, f"now {n}") for n, each in enumerate(hubs)]
+        with member(url, 2, lease_s=_LEASE_S, shift=shift) as wrong:
+            begun = [wrong.expect("claimed")[1] for _ in (held[1], *now, *soon)]
+            for each in (right, wrong):
+                each.tell("go")
+            until(lambda: living(hub) == len(later))
+        jobs = {job.id: job for job in hub.queue.list(limit=1_000)}
+    waited = [(jobs[n].started_at - jobs[n].created_at).total_seconds() for n in soon]
+    made = sorted(job.created_at for job in jobs.values())
+
+    assert [n for n in begun if n in now] == sorted(now)
+    # They were begun after several leases had run out, if nobody had prolonged them.
+    assert [(jobs[n].attempt, jobs[n].rescues) for n in held] == [(1, 0)] * 2
+    assert all(3 * _LEASE_S <= wait < 3 * _LEASE_S + _MUCH_S for wait in waited)
+    assert {(jobs[n].state, jobs[n].attempt) for n in later} == {(State.PENDING, 0)}
+    assert made[-1] - made[0] < timedelta(seconds=_MUCH_S)
+
+
+def _delay(hub: Hub, text: str, *, mark: Path | None = None, **options: Any) -> int:
+    with hub.env() as env:
+        model = env[NAME].with_delay(**options)
+        ref = model.add(text) if mark is None else model.add_and_wait(text, str(mark))
+    return int(ref.id)
