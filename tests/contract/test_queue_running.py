@@ -62,6 +62,13 @@ class RunningJobs(ModelExtension):
         """Do something that takes long and leaves the env alone."""
         self.do(during)
 
+    @job(timeout=0.05)
+    def hold(self, during: str) -> None:
+        """Write a row, then do something that takes long."""
+        self.env[NAME].create({"text": "never"})
+        self.env.flush()
+        self.do(during)
+
     @job
     def wait(self, during: str) -> None:
         """Do something that takes long, then write a row."""
@@ -242,6 +249,32 @@ class TestStopping:
         assert hub.queue.show(deaf).error_type == (TIMEOUT if why == "too long" else None)
         assert (neighbour.state, neighbour.retry, neighbour.rescues) == (State.PENDING, 0, 0)
         assert hub.queue.show(later).state == State.PENDING
+        assert rows(hub) == []
+
+    def test_a_job_that_hangs_in_its_transaction_loses_it(
+        self, make: Callable[..., Hub], during: During
+    ) -> None:
+        """
+        Its locks are free, and its end is written, before its thread comes back: on SQLite nobody could
+        write otherwise.
+        """
+        hub = make(force_s=0.1, grace_s=0.1)
+        over = threading.Event()
+        during["hang"] = lambda _: over.wait(30)
+        hangs = delay(hub, "hold", "hang")
+        stuck, finished = Probe[None]("stuck"), Probe[Outcome]("job finished")
+        worker = Worker(hub.queue, 1)
+        worker.on_stuck, worker.on_finished = lambda: stuck(None), finished
+        with worker:
+            stuck.wait()
+            found = hub.queue.show(hangs)
+            delay(hub, "nothing")
+            over.set()
+            outcome = finished.wait()
+
+        assert (found.state, found.error_type) == (State.FAILED, TIMEOUT)
+        assert outcome.state is None
+        assert hub.queue.run_pending() == 1
         assert rows(hub) == []
 
 

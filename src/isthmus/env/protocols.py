@@ -197,6 +197,10 @@ class Transaction(Protocol):
         """Throw everything away since the last commit."""
         ...
 
+    def cut(self) -> None:
+        """Throw it away from another thread, where the own one does not come back; its next query raises."""
+        ...
+
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo only this block when it raises."""
         ...

@@ -1,11 +1,9 @@
 """Looking after running jobs: those that take too long, were cancelled, or stand behind a slow one."""
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import select
 
@@ -17,6 +15,7 @@ from isthmus.job.outcome import Outcomes
 from isthmus.job.run import Execution, Runner
 from isthmus.job.state import State
 from isthmus.job.table import JOBS
+from isthmus.store.sql.cut import shut
 
 logger = logging.getLogger("isthmus.job")
 
@@ -95,6 +94,9 @@ class Watch:
                 self._give_up(execution, execution.stopped)
 
     def _give_up(self, execution: Execution, reason: IsthmusError) -> None:
+        if execution.env is not None:
+            # What it holds would keep its end from being written, on SQLite all that others write.
+            execution.env.transaction.cut()
         for job in execution.jobs:
             # Those that share its transaction run again, each alone; the one is found that way.
             if len(execution.jobs) > 1:
@@ -112,18 +114,5 @@ class Watch:
         """Shut connections on which a statement gets no answer: their other end vanished without a word."""
         for driver in self._line.stuck(_ANSWER_S):
             logger.warning("a statement of the queue got no answer for %s s; connecting anew", _ANSWER_S)
-            _shut(driver)
+            shut(driver)
             self._line.distrust()
-
-
-def _shut(driver: Any) -> None:
-    """Let the thread that waits on a driver's connection go on, with an error."""
-    try:
-        number = os.dup(driver.fileno())
-    except (AttributeError, OSError):  # SQLite has none, or it was closed meanwhile
-        return
-    try:
-        with socket.socket(fileno=number) as connection:
-            connection.shutdown(socket.SHUT_RDWR)
-    except OSError as exc:
-        logger.debug("a dead connection could not be shut: %s", exc)

@@ -17,6 +17,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from isthmus.env import Env
 from isthmus.errors import OutsideError, ReadonlyError, RecordValueError, TransactionError
 from isthmus.store.sql.capture import Capture
+from isthmus.store.sql.cut import cut
 from isthmus.store.sql.engine import READONLY, WRITTEN, observe_writes
 from isthmus.store.sql.session import OwnSession, SessionEvents
 
@@ -389,6 +390,11 @@ class SqlTransaction:
             raise
         finally:
             self._parted = None
+
+    def cut(self) -> None:
+        """Throw it away from another thread, where the own one does not come back; its next query raises."""
+        if self._connection is not None:
+            cut(self._connection)
 
     def _begin_part(self, connection: Connection) -> None:
         self._parted = True
