@@ -15,6 +15,7 @@ from crew import Child, Inbox, Member, lent, living, make_tables, member, states
 from entries import NAME, ShiftedClock, make_hub
 from havoc import Havoc
 from sqlalchemy import func, select
+from wire import Wire
 
 from isthmus.hub import Hub
 from isthmus.job import State
@@ -26,6 +27,7 @@ Tell = Callable[[str, object], None]
 SEED = 742
 _LEASE_S = 1.0
 _MUCH_S = 20.0
+_ANSWER_S = 2.0
 
 
 @pytest.fixture
@@ -248,3 +250,37 @@ def _delay(hub: Hub, text: str, *, mark: Path | None = None, **options: Any) -> 
         model = env[NAME].with_delay(**options)
         ref = model.add(text) if mark is None else model.add_and_wait(text, str(mark))
     return int(ref.id)
+
+
+# -- a wire goes dead ----------------------------------------------------------------------
+
+
+def test_a_worker_whose_connections_go_dead_makes_new_ones(
+    databases: Databases, record_property: Tell
+) -> None:
+    """
+    Nothing is closed and nothing arrives any more, while the worker sleeps: it works again by itself.
+    """
+    with (
+        databases.fresh("postgresql", make_tables) as url,
+        make_hub(url) as hub,
+        Wire(url) as wire,
+        member(wire.url, 2, answer_s=_ANSWER_S, lease_s=_LEASE_S) as worker,
+    ):
+        _delay(hub, "before")
+        worker.expect("finished")
+        until(lambda: any(row.idle for row in hub.queue.workers()))
+        wire.go_dead()
+        began = time.monotonic()
+        for number in range(20):
+            _delay(hub, f"after {number}")
+        for _ in range(20):
+            worker.expect("finished")
+        took = time.monotonic() - began
+    record_property(
+        "told",
+        f"{wire.dead} connections went dead; with an answer awaited for {_ANSWER_S:g} s (usually 15) "
+        f"the worker worked again after {took:.1f} s",
+    )
+
+    assert took < 3 * _ANSWER_S + 5

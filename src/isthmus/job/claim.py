@@ -16,6 +16,7 @@ from isthmus.job.line import Line
 from isthmus.job.members import Members
 from isthmus.job.moves import Times, in_state, move
 from isthmus.job.outcome import Outcomes
+from isthmus.job.rows import wake_idle
 from isthmus.job.state import State
 from isthmus.job.table import JOBS, WORKERS
 
@@ -30,8 +31,10 @@ _DUE_AT_ONCE: Final = 100
 """Jobs whose time has come that one look takes into the line."""
 _LINE_UP_EVERY_S: Final = 0.25
 """Seconds between two looks for jobs whose time has come, while there is other work."""
-_CLOSED_S: Final = 0.1
-"""Seconds in which a lane that could not be entered is not tried again."""
+_FULL_S: Final = 0.1
+"""Seconds in which a full lane is not tried again, unless it is called."""
+_SHUT_S: Final = 1.0
+"""The same for a paused or blocked one; when a lane's rules change all are tried."""
 
 
 class Claimer:
@@ -74,7 +77,7 @@ class Claimer:
         self._next_due_s: float | None = None
         self._on_postgresql = dialect == "postgresql"
         self._claims = [_claim(times, size, postgresql=self._on_postgresql) for size in _SIZES]
-        self._probe = _first_lane(after="after_")
+        self._probe = select(_next_lane(after="after_"))
         self._look = _next_due(times, postgresql=self._on_postgresql)
         self._line_up = _line_up(times, postgresql=self._on_postgresql)
         self.only: Sequence[str] = ()
@@ -123,6 +126,7 @@ class Claimer:
             entry = self._leaving[0]
             with self._line.transaction() as connection:
                 self._lanes.leave(connection, entry)
+                wake_idle(connection, entry.lane)
             with suppress(ValueError):  # another thread has left it, too: a slot that is free stays free
                 self._leaving.remove(entry)
             self._closed.pop(entry.lane, None)
@@ -147,17 +151,18 @@ class Claimer:
 
     # -- claiming ----------------------------------------------------------------------
 
-    def claim(self, *, one: bool = False) -> Group | None:
+    def claim(self, *, one: bool = False, hint: str | None = None) -> Group | None:
         """Claim jobs that are due; None when there is none that may be begun now.
 
         Args:
             one: Claim a single job, even when jobs are short.
+            hint: A lane that has just got a job; None when that is not known.
         """
         with self._lock:
             size = 0 if one else self._size
             if not self.tended:
                 self._tend()
-            group = self._claim_some(size)
+            group = self._claim_some(size, hint)
             if group is None and self._take_due():
                 group = self._claim_some(size)
             if group is None and (not self.tended or self._members.look_is_due):
@@ -194,24 +199,23 @@ class Claimer:
             waits.append(self._next_due_s)
         return max(0.0, min(waits)) if waits else None
 
-    def _claim_some(self, size: int) -> Group | None:
-        lane = self._following
-        for turn in range(2):  # to the end of the alphabet, and from its beginning
-            after = self._lane if turn == 0 else ""
-            while True:
-                if lane is None:
-                    lane = self._lane_after(after)
-                    if lane is None or (turn == 1 and self._lane and lane > self._lane):
-                        lane = None
-                        break
-                group = self._claim_in(lane, size) if self._is_open(lane) else None
-                if group is not None:
-                    self._lane = lane
-                    return group
-                self._following = None
-                after, lane = lane, None
-        self._lane = ""
-        return None
+    def _claim_some(self, size: int, hint: str | None = None) -> Group | None:
+        """Claim in the lane that has the next turn, or in the first after it that can be entered."""
+        lane = hint or self._following
+        if hint is not None:
+            self._closed.pop(hint, None)
+        tried: set[str] = set()
+        while True:
+            if lane is None:
+                lane = self._lane_after(self._lane)
+            if lane is None or lane in tried:
+                return None
+            tried.add(lane)
+            self._lane, self._following = lane, None
+            group = self._claim_in(lane, size) if self._is_open(lane) else None
+            if group is not None:
+                return group
+            lane = None
 
     def _lane_after(self, name: str) -> str | None:
         with self._line.connection() as connection:
@@ -237,8 +241,7 @@ class Claimer:
         with self._line.transaction() as connection:
             entry = self._lanes.enter(connection, lane, worker_id, self._lease)
             if isinstance(entry, Closed):
-                wait = entry.retry_in.total_seconds() if entry.retry_in is not None else _CLOSED_S
-                self._closed[lane] = time.monotonic() + wait
+                self._closed[lane] = time.monotonic() + _wait(entry)
             else:
                 size = 0 if entry.most is not None else size
                 group = self._take(connection.execute, lane, size, entry)
@@ -277,17 +280,22 @@ class Claimer:
         return moved > 0
 
 
+def _wait(closed: Closed) -> float:
+    """Tell for how many seconds a lane that could not be entered is left alone."""
+    if closed.retry_in is not None:
+        return closed.retry_in.total_seconds()
+    return _FULL_S if closed.reason == "full" else _SHUT_S
+
+
 def _ready() -> list[Any]:
     return [in_state(State.PENDING), JOBS.c.eta.is_(None)]
 
 
-def _first_lane(after: str) -> Select[Any]:
-    return (
-        select(JOBS.c.channel)
-        .where(*_ready(), JOBS.c.channel > bindparam(after))
-        .order_by(JOBS.c.channel)
-        .limit(literal_column("1"))
-    )
+def _next_lane(after: str) -> Any:
+    """Give the SQL for the first lane with jobs behind the parameter's, or else the first of all."""
+    lanes = select(JOBS.c.channel).where(*_ready()).order_by(JOBS.c.channel).limit(literal_column("1"))
+    beyond = lanes.where(JOBS.c.channel > bindparam(after))
+    return func.coalesce(beyond.scalar_subquery(), lanes.scalar_subquery())
 
 
 def _claim(times: Times, size: int, *, postgresql: bool) -> Update:
@@ -306,8 +314,7 @@ def _claim(times: Times, size: int, *, postgresql: bool) -> Update:
         # turn comes with it.
         which = JOBS.c.id == func.any(func.array(first.scalar_subquery()))
         registered = registered.with_for_update(key_share=True, read=True)
-        beyond = _first_lane("lane_").scalar_subquery()
-        returned.append(func.coalesce(beyond, _any_lane().scalar_subquery()))
+        returned.append(_next_lane(after="lane_"))
     else:
         which = JOBS.c.id.in_(first)
     return (
@@ -320,10 +327,6 @@ def _claim(times: Times, size: int, *, postgresql: bool) -> Update:
         )
         .returning(*returned)
     )
-
-
-def _any_lane() -> Select[Any]:
-    return select(JOBS.c.channel).where(*_ready()).order_by(JOBS.c.channel).limit(literal_column("1"))
 
 
 def _next_due(times: Times, *, postgresql: bool) -> Select[Any]:

@@ -73,10 +73,10 @@ class Rows(NamedTuple):
 INSERT_ONE: Final = (
     f"WITH made AS (INSERT INTO isthmus_job ({', '.join(Row._fields)}) "  # noqa: S608 - names of columns
     f"VALUES ({', '.join(f'%({name})s' for name in Row._fields)})) "
-    f"SELECT pg_notify('{NOTIFY}', '') FROM isthmus_worker WHERE idle LIMIT 1"
+    f"SELECT pg_notify('{NOTIFY}', %(channel)s) FROM isthmus_worker WHERE idle LIMIT 1"
 )
 """Writes a job and wakes idle workers, as one statement of PostgreSQL's driver."""
-_WAKE: Final = text(f"SELECT pg_notify('{NOTIFY}', '') FROM isthmus_worker WHERE idle LIMIT 1")  # noqa: S608 - a constant
+_WAKE: Final = text(f"SELECT pg_notify('{NOTIFY}', :lane) FROM isthmus_worker WHERE idle LIMIT 1")  # noqa: S608 - a constant
 _INSERT: Final = insert(JOBS)
 _COPY: Final = f"COPY isthmus_job ({', '.join(Row._fields)}) FROM STDIN"
 
@@ -111,10 +111,15 @@ def write_edges(connection: Connection, edges: Sequence[tuple[int, int, str]]) -
         )
 
 
-def wake_idle(connection: Connection) -> None:
-    """Let the commit wake idle workers of all machines; it is only asked of PostgreSQL when there are any."""
+def wake_idle(connection: Connection, lane: str = "") -> None:
+    """Let the commit wake idle workers of all machines, on PostgreSQL and when there are any.
+
+    Args:
+        connection: With the transaction.
+        lane: Where there is work; empty when that is in several or not known.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(_WAKE)
+        connection.execute(_WAKE, {"lane": lane})
 
 
 def _copy(connection: Connection, statement: str, lines: Iterable[str]) -> None:

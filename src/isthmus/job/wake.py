@@ -71,11 +71,14 @@ class Wake:
             else:
                 self._connection = connection
 
-    def sleep(self, seconds: float | None) -> None:
+    def sleep(self, seconds: float | None) -> str | None:
         """Return when there may be work.
 
         Args:
             seconds: At most so long; None for as long as is sensible.
+
+        Returns:
+            The lane in which there is, when the call told it.
         """
         longest = _LONGEST_S if self._on_postgresql else _LONGEST_SQLITE_S
         wait = longest if seconds is None else min(seconds, longest)
@@ -83,9 +86,9 @@ class Wake:
         try:
             if not self._called:
                 if self._on_postgresql:
-                    self._sleep_on_postgresql(wait)
-                else:
-                    self._sleep_on_sqlite(wait)
+                    return self._sleep_on_postgresql(wait)
+                self._sleep_on_sqlite(wait)
+            return None
         finally:
             self._sleeping.clear()
             self._called = False
@@ -93,23 +96,25 @@ class Wake:
                 while os.read(self._reader, 4096):
                     pass
 
-    def _sleep_on_postgresql(self, wait: float) -> None:
+    def _sleep_on_postgresql(self, wait: float) -> str | None:
+        lane = None
         readable: list[Any] = [self._reader]
         driver = None if self._connection is None else self._connection.connection.dbapi_connection
         if driver is not None:
             readable.append(driver.fileno())
         found, _, _ = select.select(readable, [], [], wait)
         if driver is None:
-            return
+            return None
         try:
             if driver.fileno() in found:
                 driver.pgconn.consume_input()
-                while driver.pgconn.notifies() is not None:
-                    pass
+                while (call := driver.pgconn.notifies()) is not None:
+                    lane = call.extra.decode() or None
             elif not found:
                 driver.execute("SELECT 1")  # notices one that is cut off
         except psycopg.Error:
             self.forget()
+        return lane
 
     def _sleep_on_sqlite(self, wait: float) -> None:
         end = time.monotonic() + wait

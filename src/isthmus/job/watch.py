@@ -22,7 +22,6 @@ logger = logging.getLogger("isthmus.job")
 _LOOK_EVERY_S: Final = 1.0
 """Seconds between two questions to the database."""
 _ANSWER_S: Final = 15.0
-"""Seconds in which the database answers a statement of the queue, unless the connection is dead."""
 
 
 class Watch:
@@ -36,6 +35,7 @@ class Watch:
         force_s: Seconds after which a job that was told to stop, and has not, is ended by force.
 
     Attributes:
+        answer_s: Seconds in which the database answers a statement of the queue, unless the connection is dead.
         on_stuck: Called when a job can only be ended with its process; None where it cannot.
     """
 
@@ -49,6 +49,7 @@ class Watch:
         self._force_s = force_s
         self._looked_at = 0.0
         self._given_up: set[Execution] = set()
+        self.answer_s = _ANSWER_S
         self.on_stuck: Callable[[], object] | None = None
 
     @property
@@ -112,7 +113,7 @@ class Watch:
 
     def cut_dead_connections(self) -> None:
         """Shut connections on which a statement gets no answer: their other end vanished without a word."""
-        for driver in self._line.stuck(_ANSWER_S):
-            logger.warning("a statement of the queue got no answer for %s s; connecting anew", _ANSWER_S)
+        for driver in self._line.stuck(self.answer_s):
+            logger.warning("a statement of the queue got no answer for %s s; connecting anew", self.answer_s)
             shut(driver)
             self._line.distrust()

@@ -61,6 +61,7 @@ class Worker:
         self._stop = threading.Event()
         self._never = threading.Event()
         self._slept = True
+        self._hint: str | None = None
         # Of idle threads one waits for work, the others stand in line behind it.
         self._turn = threading.Lock()
         self._heartbeat: Heartbeat | None = None
@@ -166,7 +167,8 @@ class Worker:
         with self._turn:
             if self._stop.is_set():
                 return None
-            group = queue.claimer.claim()
+            hint, self._hint = self._hint, None
+            group = queue.claimer.claim(hint=hint)
             if group is not None:
                 return group
             queue.wake.listen()
@@ -174,7 +176,7 @@ class Worker:
                 # What was committed until now has not called us.
                 group = queue.claimer.claim()
             if group is None and not self._stop.is_set():
-                queue.wake.sleep(queue.claimer.next_due_s)
+                self._hint = queue.wake.sleep(queue.claimer.next_due_s)
         return group
 
     def _watch(self) -> None:
