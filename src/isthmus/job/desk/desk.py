@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import Connection, Engine, Update, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from isthmus.errors import JobStateError
+from isthmus.errors import DatabaseBusyError, JobStateError
 from isthmus.job.desk.overview import Counts, Overview
 from isthmus.job.desk.selection import Selection, state_named
 from isthmus.job.graph import dependents
@@ -198,6 +199,8 @@ class Desk:
                     connection.rollback()
             except IntegrityError:
                 pass  # an equal job came in between; the next look names it
+            except DatabaseBusyError as exc:
+                _refuse_but_deadlocks(exc)
         raise JobStateError(f"jobs {wanted} change too fast; try again")
 
     def _change_all(
@@ -306,7 +309,8 @@ class Desk:
             try:
                 with self._engine.begin() as connection:
                     count += self._change_some(connection, selection, ids, sources, target, values)
-            except IntegrityError:  # an equal job came in between
+            except (IntegrityError, DatabaseBusyError) as exc:  # an equal job came in between, for one
+                _refuse_but_deadlocks(exc)
                 count += sum(self._change_one(selection, job_id, sources, target, values) for job_id in ids)
             if report is not None:
                 report(seen, max(total, seen))
@@ -373,3 +377,13 @@ class Desk:
 
 def _at_once(ids: Sequence[int]) -> Update:
     return update(JOBS).where(JOBS.c.id.in_(ids), in_state(State.PENDING)).values(eta=None)
+
+
+def _refuse_but_deadlocks(error: Exception) -> None:
+    """Go on after a deadlock with jobs that were ending, which the database has undone for us.
+
+    Raises:
+        DatabaseBusyError: When it is something else that keeps the database.
+    """
+    if isinstance(error, DatabaseBusyError) and not isinstance(error.__cause__, DeadlockDetected):
+        raise error
