@@ -380,10 +380,6 @@ def _at_once(ids: Sequence[int]) -> Update:
 
 
 def _refuse_but_deadlocks(error: Exception) -> None:
-    """Go on after a deadlock with jobs that were ending, which the database has undone for us.
-
-    Raises:
-        DatabaseBusyError: When it is something else that keeps the database.
-    """
+    """Go on after a deadlock with jobs that were ending, which the database has undone for us."""
     if isinstance(error, DatabaseBusyError) and not isinstance(error.__cause__, DeadlockDetected):
         raise error
