@@ -90,12 +90,11 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     Limits, default waits and the keys of the context that go along.
     """
     mark = JobMark()
+    along = PAGE.partition("of the context ")[2].partition("\n")[0]
 
     assert f"more than {LARGEST:,} bytes" in PAGE
     assert f"up to {LARGEST_RESULT:,} bytes" in PAGE
     assert f"else {QUICK_RETRY.seconds} seconds after" in PAGE
     assert f"and {DEFAULT_RETRY.seconds // 60} minutes after" in PAGE
     assert f"the first one included; 0 sets no limit | {mark.max_retries} |" in PAGE
-    assert re.findall(r"`(\w+)`", PAGE.partition("of the context ")[2].partition("\n")[0]) == list(
-        CONTEXT_KEYS
-    )
+    assert re.findall(r"`(\w+)`", along) == list(CONTEXT_KEYS)

@@ -1,14 +1,15 @@
 """Claiming jobs: some of one lane with one statement in a short transaction of its own."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Select, Update, bindparam, case, extract, func, literal_column, select, update
 
+from isthmus.errors import DatabaseBusyError
 from isthmus.job.claimed import COLUMNS, Claimed, Group
 from isthmus.job.lane.lanes import Closed, Entry, Lanes
 from isthmus.job.lane.name import is_within
@@ -19,6 +20,8 @@ from isthmus.job.outcome import Outcomes
 from isthmus.job.rows import wake_idle
 from isthmus.job.state import State
 from isthmus.job.table import JOBS, WORKERS
+
+logger = logging.getLogger("isthmus.job")
 
 _SIZES: Final = (1, 10, 100)
 """How many jobs a claim takes: more while they are short. Written out, since a database that does not know
@@ -106,30 +109,38 @@ class Claimer:
             group: Its jobs.
             took_s: How long they took; None when they were not run to the end.
         """
-        if group.entry is not None:
-            self._leaving.append(group.entry)
         try:
             self.give_back(group)
         finally:
             # What could not be given back is found by the next look: nobody is at it any more.
             self._groups.discard(group)
-        self._leave_lanes()
+            if group.entry is not None:
+                self._leave(group.entry)
         if took_s is not None:
             if took_s > _LONG_S:
                 self._size = 0
             elif took_s < _SHORT_S and group.was_full:
                 self._size = min(self._size + 1, len(_SIZES) - 1)
 
-    def _leave_lanes(self) -> None:
-        """Free the slots of ended claims; those for which the database was away are tried again later."""
-        while self._leaving:
-            entry = self._leaving[0]
+    def _leave(self, entry: Entry) -> None:
+        """Free the slots of an ended claim; when the database is away, later."""
+        try:
             with self._line.transaction() as connection:
                 self._lanes.leave(connection, entry)
                 wake_idle(connection, entry.lane)
-            with suppress(ValueError):  # another thread has left it, too: a slot that is free stays free
-                self._leaving.remove(entry)
-            self._closed.pop(entry.lane, None)
+        except DatabaseBusyError as exc:
+            logger.info("slots in %s are freed later: %s", entry.lane, exc)
+            self._leaving.append(entry)
+        self._closed.pop(entry.lane, None)
+
+    def _leave_late(self) -> None:
+        """Free what could not be freed before; to be called where nobody claims."""
+        left, self._leaving = self._leaving, []
+        held = {slot for group in self._groups if group.entry is not None for slot in group.entry.slots}
+        for entry in left:
+            # Only the answer was lost, when it has been taken again.
+            if held.isdisjoint(entry.slots):
+                self._leave(entry)
 
     def give_back(self, group: Group) -> int:
         """Give back, uncounted, what of a claim is not begun; tells how many jobs that were."""
@@ -179,7 +190,8 @@ class Claimer:
             self._tend()
 
     def _tend(self) -> None:
-        self._leave_lanes()
+        if self._leaving:
+            self._leave_late()
         if self._members.look_is_due:
             self._members.look(self.is_held)
             self._lanes_may_have_changed()

@@ -4,9 +4,11 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Self
+from typing import Final, Self
 
 logger = logging.getLogger("isthmus.job")
+
+_GUARD_EVERY: Final = timedelta(seconds=1)
 
 
 class Heartbeat:
@@ -15,25 +17,34 @@ class Heartbeat:
     Args:
         beat: What is done. One that fails is logged, and tried again the next time.
         every: The time between two.
+        guard: Frees whoever waits for a database that never answers, be it *beat*: done every second, in
+            another thread. None for nothing.
     """
 
-    def __init__(self, beat: Callable[[], None], every: timedelta) -> None:
-        self._beat = beat
-        self._every = every
+    def __init__(
+        self, beat: Callable[[], None], every: timedelta, guard: Callable[[], None] | None = None
+    ) -> None:
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="isthmus-heartbeat", daemon=True)
+        self._threads = [self._thread("isthmus-heartbeat", beat, every)]
+        if guard is not None:
+            self._threads.append(self._thread("isthmus-guard", guard, _GUARD_EVERY))
+
+    def _thread(self, name: str, action: Callable[[], None], every: timedelta) -> threading.Thread:
+        return threading.Thread(target=self._run, name=name, args=(action, every), daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._end.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
-        while not self._end.wait(self._every.total_seconds()):
+    def _run(self, action: Callable[[], None], every: timedelta) -> None:
+        while not self._end.wait(every.total_seconds()):
             try:
-                self._beat()
+                action()
             except Exception as exc:  # noqa: BLE001 - the thread must outlive it
                 logger.warning("a sign of life could not be given: %s", type(exc).__name__)

@@ -26,7 +26,7 @@ class Line:
         self._engine = engine
         self._own = threading.local()
         self._all: WeakSet[Connection] = WeakSet()
-        self._busy: dict[int, tuple[float, Any]] = {}
+        self._busy: dict[object, tuple[float, Any]] = {}
 
     def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
@@ -51,21 +51,18 @@ class Line:
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             self._own.connection = connection
             self._all.add(connection)
-        me = threading.get_ident()
-        self._busy[me] = (time.monotonic(), connection.connection.driver_connection)
         try:
-            yield connection
+            with self._under_way(connection):
+                yield connection
         except BaseException:
             del self._own.connection
             connection.close()
             raise
-        finally:
-            del self._busy[me]
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Lend a connection with a transaction of several statements; committed at the end of the block."""
-        with self._engine.begin() as connection:
+        with self._engine.connect() as connection, self._under_way(connection), connection.begin():
             yield connection
 
     @contextmanager
@@ -73,8 +70,18 @@ class Line:
         """Lend a connection that only reads; on SQLite it waits for no writer."""
         with self._engine.connect() as plain:
             connection = plain.execution_options(**{READONLY: True})
-            with connection.begin():
+            with self._under_way(connection), connection.begin():
                 yield connection
+
+    @contextmanager
+    def _under_way(self, connection: Connection) -> Iterator[None]:
+        """Let it be seen from when on the connection is in use (`stuck`)."""
+        key = object()
+        self._busy[key] = (time.monotonic(), connection.connection.driver_connection)
+        try:
+            yield
+        finally:
+            del self._busy[key]
 
     def close(self) -> None:
         """Give this thread's connection back."""

@@ -249,11 +249,8 @@ class Queue:
 
     def heartbeat(self) -> Heartbeat:
         """Make the signs of life of this process; they are given inside its ``with`` block."""
-        return Heartbeat(self._live, timedelta(seconds=self.settings.lease_s) / 3)
-
-    def _live(self) -> None:
-        self.watch.cut_dead_connections()
-        self.members.sign()
+        every = timedelta(seconds=self.settings.lease_s) / 3
+        return Heartbeat(self.members.sign, every, guard=self.watch.cut_dead_connections)
 
     @property
     def is_busy(self) -> bool:

@@ -35,7 +35,7 @@ class Watch:
         force_s: Seconds after which a job that was told to stop, and has not, is ended by force.
 
     Attributes:
-        answer_s: Seconds in which the database answers a statement of the queue, unless the connection is dead.
+        answer_s: Seconds in which the database answers a statement of the queue; later its connection is dead.
         on_stuck: Called when a job can only be ended with its process; None where it cannot.
     """
 
@@ -59,7 +59,6 @@ class Watch:
 
     def look(self) -> None:
         """Look once; to be called some times a second."""
-        self.cut_dead_connections()
         self._claimer.give_back_behind_slow_jobs()
         for execution in list(self._runner.executions.values()):
             if execution.is_late:
@@ -112,7 +111,10 @@ class Watch:
         self.on_stuck()
 
     def cut_dead_connections(self) -> None:
-        """Shut connections on which a statement gets no answer: their other end vanished without a word."""
+        """Shut connections on which a statement gets no answer: their other end vanished without a word.
+
+        To be called some times by a thread that does nothing else: every other one may wait for an answer.
+        """
         for driver in self._line.stuck(self.answer_s):
             logger.warning("a statement of the queue got no answer for %s s; connecting anew", self.answer_s)
             shut(driver)

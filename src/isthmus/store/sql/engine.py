@@ -1,6 +1,7 @@
 """Engines for the two databases, with the settings that our guarantees need."""
 
 import re
+import select
 import sqlite3
 import time
 from contextlib import suppress
@@ -42,6 +43,8 @@ _NOTICE_A_DEAD_PEER: Final = {
 """libpq's options that end a connection whose other end vanished without a word, after some 10 seconds."""
 _TRUSTED_S: Final = 1.0
 """Seconds after its last use within which a connection is taken for alive; later it is asked first."""
+_ANSWER_S: Final = 5.0
+"""Seconds in which a connection tells that it is alive."""
 DATA_ERRORS: Final = (IntegrityError, DataError, StatementError, UnicodeEncodeError)
 """What the database and its driver raise about values: one record's trouble, not the connection's."""
 _WRITES: Final = re.compile(
@@ -124,11 +127,32 @@ def _ask_whether_alive(dbapi_connection: Any, record: ConnectionPoolEntry, _fair
     used = record.info.get(_USED)
     if used is None or time.monotonic() - used < _TRUSTED_S:
         return
+    if not answers(dbapi_connection):
+        raise InvalidatePoolError
+
+
+def answers(driver: "psycopg.Connection[Any]") -> bool:
+    """Ask a connection of PostgreSQL's driver that nothing is under way on whether it lives.
+
+    One whose other end vanished without a word takes the question in and never answers: it is given a
+    few seconds, which the driver's own call is not.
+    """
     try:
-        dbapi_connection.execute("SELECT 1")
-        dbapi_connection.rollback()
-    except psycopg.Error as exc:
-        raise InvalidatePoolError from exc
+        wire = driver.pgconn
+        wire.send_query(b"")
+        end = time.monotonic() + _ANSWER_S
+        while wire.flush():
+            if not select.select([], [wire.socket], [], max(0.0, end - time.monotonic()))[1]:
+                return False
+        while True:
+            while wire.is_busy():
+                if not select.select([wire.socket], [], [], max(0.0, end - time.monotonic()))[0]:
+                    return False
+                wire.consume_input()
+            if wire.get_result() is None:
+                return wire.status == psycopg.pq.ConnStatus.OK
+    except (psycopg.Error, OSError, ValueError):
+        return False
 
 
 def _sqlite_connect(dbapi_connection: Any, _record: Any) -> None:
