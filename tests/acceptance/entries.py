@@ -127,7 +127,6 @@ def work(
         answer_s: Seconds after which a connection without an answer is given up; None for the usual.
         options: Settings of the queue.
     """
-    import faulthandler, signal; faulthandler.register(signal.SIGUSR1)
     global _wire
     _wire = wire
     clock = ShiftedClock(shift) if shift else None
