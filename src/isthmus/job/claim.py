@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -70,7 +71,7 @@ class Claimer:
         self._lock = threading.Lock()
         self._groups: set[Group] = set()
         self._returning: dict[int, Claimed] = {}
-        self._leaving: list[Entry] = []
+        self._leaving: deque[Entry] = deque()
         self._number = 0
         self._size = 0
         self._lane = ""
@@ -135,9 +136,9 @@ class Claimer:
 
     def _leave_late(self) -> None:
         """Free what could not be freed before; to be called where nobody claims."""
-        left, self._leaving = self._leaving, []
         held = {slot for group in self._groups if group.entry is not None for slot in group.entry.slots}
-        for entry in left:
+        for _ in range(len(self._leaving)):
+            entry = self._leaving.popleft()
             # Only the answer was lost, when it has been taken again.
             if held.isdisjoint(entry.slots):
                 self._leave(entry)

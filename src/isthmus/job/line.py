@@ -52,7 +52,7 @@ class Line:
             self._own.connection = connection
             self._all.add(connection)
         try:
-            with self._under_way(connection):
+            with self.under_way(connection):
                 yield connection
         except BaseException:
             del self._own.connection
@@ -62,7 +62,7 @@ class Line:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Lend a connection with a transaction of several statements; committed at the end of the block."""
-        with self._engine.connect() as connection, self._under_way(connection), connection.begin():
+        with self._engine.connect() as connection, self.under_way(connection), connection.begin():
             yield connection
 
     @contextmanager
@@ -70,11 +70,11 @@ class Line:
         """Lend a connection that only reads; on SQLite it waits for no writer."""
         with self._engine.connect() as plain:
             connection = plain.execution_options(**{READONLY: True})
-            with self._under_way(connection), connection.begin():
+            with self.under_way(connection), connection.begin():
                 yield connection
 
     @contextmanager
-    def _under_way(self, connection: Connection) -> Iterator[None]:
+    def under_way(self, connection: Connection) -> Iterator[None]:
         """Let it be seen from when on the connection is in use (`stuck`)."""
         key = object()
         self._busy[key] = (time.monotonic(), connection.connection.driver_connection)

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 from isthmus.errors import DatabaseBusyError
 from isthmus.job.line import Line
 from isthmus.job.rows import NOTIFY
+from isthmus.store.sql.engine import answers
 
 logger = logging.getLogger("isthmus.job")
 
@@ -61,11 +62,12 @@ class Wake:
         if self._on_postgresql and self._connection is None:
             try:
                 connection = self._engine.connect()
-                connection.detach()
-                # Not `driver_connection`, which a detached connection does not know any more.
-                driver: Any = connection.connection.dbapi_connection
-                driver.autocommit = True
-                driver.execute(f"LISTEN {NOTIFY}")
+                with self._line.under_way(connection):
+                    connection.detach()
+                    # Not `driver_connection`, which a detached connection does not know any more.
+                    driver: Any = connection.connection.dbapi_connection
+                    driver.autocommit = True
+                    driver.execute(f"LISTEN {NOTIFY}")
             except (psycopg.Error, DatabaseBusyError) as exc:
                 logger.debug("commits are not heard of for now: %s", exc)
             else:
@@ -108,10 +110,12 @@ class Wake:
         try:
             if driver.fileno() in found:
                 driver.pgconn.consume_input()
-                while (call := driver.pgconn.notifies()) is not None:
-                    lane = call.extra.decode() or None
-            elif not found:
-                driver.execute("SELECT 1")  # notices one that is cut off
+            elif not found and not answers(driver):
+                driver.close()
+                self.forget()
+                return None
+            while (call := driver.pgconn.notifies()) is not None:
+                lane = call.extra.decode() or None
         except psycopg.Error:
             self.forget()
         return lane
