@@ -321,6 +321,26 @@ def test_a_job_that_does_not_end_is_ended_with_its_process(place: Place) -> None
     )
 
 
+def test_a_job_that_outstays_its_time_fails_and_is_ended_with_its_process(place: Place) -> None:
+    """
+    Also in the middle of its transaction: it has failed, nothing of it is there, and the next process works.
+    """
+    place.set("ISTHMUS_JOB__FORCE_S", "0.2")
+    deaf = place.delay("outstay")
+    with place.worker("--threads", "1", "--json") as process:
+        until(lambda: place.state(deaf) == State.FAILED, "the job has failed")
+        later = place.delay("add", "later")
+        until(lambda: place.state(later) == State.DONE, "the next process works")
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(30)
+
+    assert code == 0
+    assert place.hub.queue.show(deaf).error == "project.task.outstay took longer than its timeout of 0.5 s"
+    assert place.hub.queue.show(deaf).rescues == 0
+    assert place.names() == ["later"]
+    assert place.document["replaced"] == 1
+
+
 def test_a_signal_to_every_process_is_one_command(small: Place) -> None:
     """
     A service manager sends SIGTERM to all of them: running jobs may end all the same.

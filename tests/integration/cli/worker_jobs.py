@@ -41,6 +41,13 @@ class TaskJobs(ModelExtension):
         (Path(os.environ["WORKER_JOBS_SIGNS"]) / f"wait_for_ever.{os.getpid()}").touch()
         threading.Event().wait()
 
+    @job(timeout=0.5)
+    def outstay(self) -> None:
+        """Write a row, and never come to an end."""
+        self.env["project.task"].create({"name": "never"})
+        self.env.flush()
+        threading.Event().wait()
+
     @job
     def print_something(self) -> None:
         """Print on standard output."""
