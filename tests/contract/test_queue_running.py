@@ -70,6 +70,11 @@ class RunningJobs(ModelExtension):
         self.do(during)
 
     @job
+    def hold_long(self, during: str) -> None:
+        """Do the same, without a limit."""
+        self.hold(during)
+
+    @job
     def wait(self, during: str) -> None:
         """Do something that takes long, then write a row."""
         self.do(during)
@@ -275,6 +280,37 @@ class TestStopping:
         assert (found.state, found.error_type) == (State.FAILED, TIMEOUT)
         assert outcome.state is None
         assert hub.queue.run_pending() == 1
+        assert rows(hub) == []
+
+    def test_a_job_in_its_transaction_is_handed_back_at_once(
+        self, make: Callable[..., Hub], during: During
+    ) -> None:
+        """
+        A process that ends does not wait for it: the job is pending again at no cost, nothing of it is there.
+        """
+        hub = make()
+        begun, over = Probe[str]("job begun"), threading.Event()
+
+        def be_slow(_: Any) -> None:
+            begun("slow")
+            over.wait(30)
+
+        during["be slow"] = be_slow
+        slow = delay(hub, "hold_long", "be slow")
+        finished = Probe[Outcome]("job finished")
+        worker = Worker(hub.queue, 1)
+        worker.on_finished = finished
+        with worker:
+            begun.wait()
+            worker.stop()
+            handed_back = hub.queue.hand_back()
+            found = hub.queue.show(slow)
+            over.set()
+            outcome = finished.wait()
+
+        assert handed_back == 1
+        assert (found.state, found.retry, found.rescues) == (State.PENDING, 0, 0)
+        assert outcome.state is None
         assert rows(hub) == []
 
 

@@ -25,6 +25,7 @@ class Line:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._own = threading.local()
+        self._trust = 0
         self._all: WeakSet[Connection] = WeakSet()
         self._busy: dict[object, tuple[float, Any]] = {}
 
@@ -47,7 +48,12 @@ class Line:
     def connection(self) -> Iterator[Connection]:
         """Lend this thread's connection; what is executed on it commits by itself."""
         connection: Connection | None = getattr(self._own, "connection", None)
+        if connection is not None and self._own.trust != self._trust:
+            connection.invalidate()
+            self.close()
+            connection = None
         if connection is None:
+            self._own.trust = self._trust
             connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             self._own.connection = connection
             self._all.add(connection)
@@ -102,5 +108,6 @@ class Line:
         return [driver for since, driver in list(self._busy.values()) if now - since > limit_s]
 
     def distrust(self) -> None:
-        """Give up the connections that nobody uses: one of their age was found dead."""
+        """Give up every connection before its next use: one of their age was found dead."""
+        self._trust += 1
         self._engine.dispose()

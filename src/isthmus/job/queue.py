@@ -258,7 +258,11 @@ class Queue:
         return bool(self.claimer.running)
 
     def hand_back(self) -> int:
-        """Give the running jobs back, uncounted, because this process ends; tells how many."""
+        """Give the running jobs back, uncounted, because this process ends; tells how many.
+
+        They lose their transactions: on SQLite that of one would let none be given back.
+        """
+        self.runner.break_off()
         return sum(self._outcomes.unclaim(job) for job in self.claimer.running)
 
     def leave(self) -> None:

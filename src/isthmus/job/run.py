@@ -112,6 +112,11 @@ class Execution:
             if self.env is not None:
                 self.env.interrupt = reason
 
+    def cut(self) -> None:
+        """Undo what its transaction has done, whatever its thread is at."""
+        if self.env is not None:
+            self.env.transaction.cut()
+
 
 class Runner:
     """Runs claimed jobs.
@@ -146,6 +151,12 @@ class Runner:
             if len(jobs) > 1:
                 return self._run_batch(jobs, mark)
         return [self._run(job, mark)]
+
+    def break_off(self) -> None:
+        """Stop what is under way, and undo what it has done, because its jobs are run by others."""
+        for execution in list(self.executions.values()):
+            execution.stop(JobCancelledError("its process ends, and others run its jobs"))
+            execution.cut()
 
     @contextmanager
     def _execution(self, jobs: Sequence[Claimed], mark: JobMark) -> Iterator[Execution]:

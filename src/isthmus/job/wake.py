@@ -113,6 +113,7 @@ class Wake:
             elif not found and not answers(driver):
                 driver.close()
                 self.forget()
+                self._line.distrust()
                 return None
             while (call := driver.pgconn.notifies()) is not None:
                 lane = call.extra.decode() or None

@@ -35,7 +35,7 @@ class Watch:
         force_s: Seconds after which a job that was told to stop, and has not, is ended by force.
 
     Attributes:
-        answer_s: Seconds in which the database answers a statement of the queue; later its connection is dead.
+        answer_s: Seconds in which the database answers a statement of the queue, unless its wire is dead.
         on_stuck: Called when a job can only be ended with its process; None where it cannot.
     """
 

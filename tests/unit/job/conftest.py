@@ -1,6 +1,6 @@
 """A hub with a model of its own, whose methods are jobs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from isthmus.env import Env, ModelExtension
 from isthmus.hub import Hub
 from isthmus.job import job
+from isthmus.job.claim import Claimer
+from isthmus.job.lane.lanes import Lanes
+from isthmus.job.line import Line
+from isthmus.job.members import Members
 from isthmus.job.moves import Times
+from isthmus.job.outcome import Outcomes
 from isthmus.job.table import EDGES, JOBS, WORKERS
-from isthmus.settings import Settings
-from isthmus.store.sql import SqlModel, make_engine
+from isthmus.settings import JobSettings, Settings
+from isthmus.store.sql import Owner, SqlModel, make_engine
 from isthmus.testing import Databases, FrozenClock
 from isthmus.testing.databases import Kind
 
@@ -139,6 +144,39 @@ class ByHand:
             return {row[0]: row[1] for row in connection.execute(select(JOBS.c.id, JOBS.c.state))}
 
 
+class Process:
+    """What a process that claims jobs is made of; several live in one test.
+
+    Args:
+        by_hand: The database.
+        folder: Of lock files: processes with the same one know of each other whether they live.
+        channels: The settings of lanes.
+        batches: How many jobs may share a transaction, by method.
+    """
+
+    def __init__(
+        self, by_hand: ByHand, folder: Path, channels: dict[str, Any], batches: Mapping[str, int]
+    ) -> None:
+        engine, times = by_hand.engine, by_hand.times
+        lease = timedelta(seconds=60)
+        self.line = Line(engine)
+        self.lanes = Lanes(engine, times, JobSettings(channels=channels))
+        self.outcomes = Outcomes(self.line, by_hand.clock, times, engine.dialect)
+        self.owner = Owner(folder)
+        self.members = Members(
+            self.line, times, self.owner, self.outcomes, self.lanes, lease, engine.dialect.name,
+            lambda _model, method: batches.get(method, 1),
+        )  # fmt: skip
+        self.claimer = Claimer(
+            self.line, times, self.members, self.outcomes, self.lanes, lease, engine.dialect.name
+        )
+
+    @property
+    def gone(self) -> str:
+        """An owner of which this process knows that it is dead."""
+        return f"{str(self.owner).partition(':')[0]}:1:0123456789abcdef"
+
+
 def _tables(url: str) -> None:
     engine = make_engine(url)
     SqlModel.metadata.create_all(engine)
@@ -152,3 +190,26 @@ def by_hand(databases: Databases, database_kind: Kind, clock: FrozenClock) -> It
         engine = make_engine(url)
         yield ByHand(engine, clock)
         engine.dispose()
+
+
+@pytest.fixture
+def start_process(by_hand: ByHand, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Start a process; ``batches`` and settings of ``channels`` may be given."""
+    started: list[Process] = []
+
+    def start(
+        channels: dict[str, Any] | None = None, batches: Mapping[str, int] | None = None, place: str = "here"
+    ) -> Process:
+        started.append(Process(by_hand, tmp_path / place, channels or {}, batches or {}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.line.close_all()
+    assert by_hand.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def process(start_process: Callable[..., Process]) -> Process:
+    """A process that claims jobs."""
+    return start_process()

@@ -113,11 +113,13 @@ class SqlTransaction:
     @property
     def _session(self) -> Session:
         """The session; made when something first needs it: many jobs never do."""
-        if self._made is None:
-            engine = cast(Engine, self._engine)
-            observe_writes(engine)
-            self._attach(OwnSession(engine, self.flush_and_deliver))
-        return cast(Session, self._made)
+        if self._made is not None:
+            return self._made
+        engine = cast(Engine, self._engine)
+        observe_writes(engine)
+        made = OwnSession(engine, self.flush_and_deliver)
+        self._attach(made)
+        return made
 
     def bind(self, env: Env) -> None:
         """Say which env this transaction serves."""
@@ -141,7 +143,8 @@ class SqlTransaction:
                 # Also drops what was assigned behind our back while there was no transaction.
                 self._session.expire_all()
                 self._stale = False
-            self._connection = self._session.connection(execution_options={READONLY: self._readonly})
+            options = {READONLY: True} if self._readonly else None
+            self._connection = self._session.connection(execution_options=options)
             self._connection.info.pop(WRITTEN, None)
         if self._parted is False and self._connection is not None:
             self._begin_part(self._connection)
@@ -159,8 +162,8 @@ class SqlTransaction:
 
     @property
     def _changed(self) -> bool:
-        session = self._made
-        return session is not None and bool(session.new or session.dirty or session.deleted)
+        # Its own question: `new`, `dirty` and `deleted` each copy what they show, some times in each job.
+        return self._made is not None and not self._made._is_clean()
 
     @property
     def written(self) -> str | None:
