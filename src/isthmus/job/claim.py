@@ -179,7 +179,8 @@ class Claimer:
                 group = self._claim_some(size)
             if group is None and (not self.tended or self._members.look_is_due):
                 self._lanes_may_have_changed()
-                if self._members.look(self.is_held):
+                known = self._members.is_registered
+                if self._members.look(self.is_held) or self._members.is_registered != known:
                     group = self._claim_some(size)
             if group is not None:
                 self._groups.add(group)

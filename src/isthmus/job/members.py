@@ -79,6 +79,11 @@ class Members:
                     self._register()
         return self._id or 0
 
+    @property
+    def is_registered(self) -> bool:
+        """True while this process has a number; false before its first claim, and once taken for dead."""
+        return self._id is not None
+
     def _register(self) -> None:
         self._pid_owner = str(self._owner)
         self._idle = False
