@@ -1,0 +1,150 @@
+"""The queue's own connections: one a thread, and a new one after trouble."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text, update
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from isthmus.errors import DatabaseBusyError
+from isthmus.job.line import Line
+from isthmus.job.table import JOBS
+
+on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"])
+COUNT = select(func.count()).select_from(JOBS)
+
+
+@pytest.fixture
+def line(by_hand: Any) -> Iterator[Line]:
+    """The connections of a process."""
+    made = Line(by_hand.engine)
+    yield made
+    made.close_all()
+    assert by_hand.engine.pool.checkedout() == 0
+
+
+def driver_of(line: Line) -> Any:
+    """Give the driver's connection of this thread."""
+    with line.connection() as connection:
+        return connection.connection.driver_connection
+
+
+def test_each_statement_is_there_for_all_at_once(by_hand: Any, line: Line) -> None:
+    """
+    Nobody has to commit it.
+    """
+    job_id = by_hand.job()
+    line.execute(update(JOBS).values(state="done"))
+
+    assert by_hand.states() == {job_id: "done"}
+
+
+def test_a_thread_keeps_its_connection(line: Line) -> None:
+    """
+    Another thread has another one.
+    """
+    mine = [driver_of(line) for _ in range(2)]
+    theirs: list[Any] = []
+    thread = threading.Thread(target=lambda: (theirs.append(driver_of(line)), line.close()))
+    thread.start()
+    thread.join()
+
+    assert mine[0] is mine[1]
+    assert theirs[0] is not mine[0]
+
+
+def test_a_thread_gives_its_connection_back(by_hand: Any, line: Line) -> None:
+    """
+    Then it is the pool's, and the next statement takes one again.
+    """
+    driver_of(line)
+    kept = by_hand.engine.pool.checkedout()
+    line.close()
+    given_back = by_hand.engine.pool.checkedout()
+
+    assert (kept, given_back) == (1, 0)
+    assert line.execute(COUNT).scalar() == 0
+
+
+def test_after_an_error_there_is_a_new_connection(line: Line) -> None:
+    """
+    Whatever state the old one is in.
+    """
+    with pytest.raises((OperationalError, ProgrammingError)):
+        line.execute(text("SELECT nothing_like_it FROM isthmus_job"))
+
+    assert line.execute(COUNT).scalar() == 0
+    assert line.stuck(-1) == []
+
+
+@on_postgresql
+def test_a_connection_that_was_cut_is_replaced(line: Line, by_hand: Any) -> None:
+    """
+    The statement that finds out says that the database is away; the next one goes well.
+    """
+    pid = line.execute(text("SELECT pg_backend_pid()")).scalar()
+    with by_hand.engine.begin() as other:
+        other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+
+    with pytest.raises(DatabaseBusyError):
+        line.execute(COUNT)
+
+    assert line.execute(COUNT).scalar() == 0
+
+
+def test_a_transaction_is_undone_as_a_whole(by_hand: Any, line: Line) -> None:
+    """
+    When its block raises.
+    """
+    job_id = by_hand.job()
+
+    def fail() -> None:
+        with line.transaction() as connection:
+            connection.execute(update(JOBS).values(state="done"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+    assert by_hand.states() == {job_id: "pending"}
+
+
+def test_reading_waits_for_no_writer(by_hand: Any, line: Line) -> None:
+    """
+    Also on SQLite, where another transaction would wait until the writer has ended.
+    """
+    by_hand.job()
+    with line.transaction() as writer:
+        writer.execute(update(JOBS).values(state="done"))
+        with line.reading() as reader:
+            found = reader.scalar(select(JOBS.c.state))
+
+    assert found == "pending"
+
+
+def test_a_statement_under_way_is_told_by_how_long(line: Line) -> None:
+    """
+    One that has ended is not under way, however it ended.
+    """
+    with line.connection() as connection:
+        driver = connection.connection.driver_connection
+        during = [line.stuck(-1), line.stuck(100)]
+    after = line.stuck(-1)
+
+    assert during == [[driver], []]
+    assert after == []
+
+
+@on_postgresql
+def test_idle_connections_are_given_up_when_one_of_them_was_dead(by_hand: Any, line: Line) -> None:
+    """
+    The pool would lend the others, of the same age, to the next who ask.
+    """
+    driver = driver_of(line)
+    line.close()
+    line.distrust()
+
+    assert driver.closed
+    assert driver_of(line) is not driver
