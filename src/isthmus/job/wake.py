@@ -112,6 +112,7 @@ class Wake:
                 driver.pgconn.consume_input()
             elif not found and not answers(driver):
                 driver.close()
+                self._connection.invalidate()
                 self.forget()
                 self._line.distrust()
                 return None
