@@ -99,3 +99,22 @@ def test_the_example_connector_has_as_many_lines_as_it_says() -> None:
 
     assert len(lines) <= said
     assert max(map(len, lines)) <= 110
+
+
+def test_the_jobs_are_delayed_as_the_readme_says(isthmus_hub: Any) -> None:
+    """
+    One for tomorrow, and two of which a third waits; the schedule is one.
+    """
+    names: dict[str, Any] = {"__name__": "readme_jobs"}
+    exec(block("jobs"), names)
+    names["hub"] = hub = isthmus_hub(extensions=[names["TaskJobs"]])
+    exec(block("jobs, delayed"), names)
+
+    delayed = [found for found in hub.queue.list() if found.model == "project.task"]
+    schedules = {state.name for state in hub.queue.schedules.list()}
+    hub.queue.run_pending()
+
+    assert sorted(found.state for found in delayed) == ["pending"] * 3 + ["wait_dependencies"]
+    assert {found.channel for found in delayed} == {"root.mail"}
+    assert [found.eta is not None for found in hub.queue.list(state="pending", method="remind")] == [True]
+    assert "project.task.send_report" in schedules
