@@ -14,7 +14,7 @@ import pytest
 from crew import Child, Inbox, Member, lent, living, make_tables, member, states, texts, until
 from entries import NAME, ShiftedClock, make_hub
 from havoc import Havoc
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, literal, select
 from wire import Wire
 
 from isthmus.hub import Hub
@@ -284,3 +284,27 @@ def test_a_worker_whose_connections_go_dead_makes_new_ones(
     )
 
     assert took < 3 * _ANSWER_S + 5
+
+
+def test_a_job_that_nobody_was_called_for_is_found_within_seconds(
+    hub: Hub, url: str, record_property: Tell, database_kind: Kind
+) -> None:
+    """
+    A call gets lost, or a program of somebody else writes the row without one: the worker looks by itself.
+    """
+    with member(url, 2) as worker:
+        first = _delay(hub, "called")
+        worker.expect("finished", first)
+        until(lambda: any(row.idle for row in hub.queue.workers()))
+        columns = [c for c in JOBS.columns if c.name not in {"id", "state", "attempt", "finished_at"}]
+        same = select(*columns, literal("pending"), literal(0)).where(JOBS.c.id == first)
+        names = [*(c.name for c in columns), "state", "attempt"]
+        began = time.monotonic()
+        with hub.engine.begin() as connection:
+            connection.execute(insert(JOBS).from_select(names, same))
+        worker.expect("wrote", "called")
+        took = time.monotonic() - began
+    record_property("told", f"without a call on {database_kind} a job is found after {took:.1f} s")
+
+    assert states(hub) == {State.DONE: 2}
+    assert took < _MUCH_S
