@@ -29,8 +29,8 @@ ASKED = [
     "m2o_to_backend", "backend_to_m2o", "an item to review", "a progress marker", "connector_no_export",
     "with_delay", "@job", "related_action", "RetryableJobError", "work_on", "_model_name", "on_record_create",
     "queue.job.function", "channels = root", "jobrunner", "QUEUE_JOB__NO_DELAY", "queue_job_cron",
-    "queue_job_batch", "on_fail_method", "allow_commit", "button_done", "button_cancelled", "requeue()", "removal_interval",
-    "enqueued", "JobFoundDead", "ChannelNotFound", "_patch_job_auto_delay", "trap_jobs",
+    "queue_job_batch", "on_fail_method", "allow_commit", "button_done", "button_cancelled", "requeue()",
+    "removal_interval", "enqueued", "JobFoundDead", "ChannelNotFound", "_patch_job_auto_delay", "trap_jobs",
 ]  # fmt: skip
 
 
