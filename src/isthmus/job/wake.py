@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import suppress
 from typing import Any, Final
+from weakref import finalize
 
 import psycopg
 from sqlalchemy import Engine, text
@@ -40,6 +41,8 @@ class Wake:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
+        # Not with `close`, after which a worker may be started again.
+        finalize(self, _close, self._reader, self._writer)
         self._sleeping = threading.Event()
         self._called = False
         self._connection: Any = None
@@ -111,16 +114,20 @@ class Wake:
             if driver.fileno() in found:
                 driver.pgconn.consume_input()
             elif not found and not answers(driver):
-                driver.close()
-                self._connection.invalidate()
-                self.forget()
+                self._drop(driver)
                 self._line.distrust()
                 return None
             while (call := driver.pgconn.notifies()) is not None:
                 lane = call.extra.decode() or None
         except psycopg.Error:
-            self.forget()
+            self._drop(driver)
         return lane
+
+    def _drop(self, driver: Any) -> None:
+        """Close a dead connection, of which nothing can be asked any more."""
+        driver.close()
+        self._connection.invalidate()
+        self.forget()
 
     def _sleep_on_sqlite(self, wait: float) -> None:
         end = time.monotonic() + wait
@@ -149,3 +156,8 @@ class Wake:
     def close(self) -> None:
         """Hear nothing any more."""
         self.forget()
+
+
+def _close(*files: int) -> None:
+    for file in files:
+        os.close(file)
