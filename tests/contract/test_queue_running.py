@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import update
 
 from isthmus.env import ModelExtension
 from isthmus.errors import (
@@ -23,6 +24,7 @@ from isthmus.errors import (
 )
 from isthmus.hub import Hub
 from isthmus.job import Claimed, Outcome, State, Worker, job
+from isthmus.job.table import WORKERS
 from isthmus.settings import JobSettings, Settings
 from isthmus.testing import FrozenClock, Probe
 
@@ -328,6 +330,21 @@ class TestOnFail:
         hub.queue.run_pending()
 
         assert rows(hub) == ["ValueError: no such list"]
+
+    def test_the_loss_of_the_last_worker_is_told(self, make: Callable[..., Hub], during: During) -> None:
+        """
+        A job that took its workers with it cannot tell itself; who finds it calls the hook.
+        """
+        hub = make()
+        delay(hub, "told_in_the_end", "never run")
+        while hub.queue.claim() is not None:
+            gone = f"{str(hub.owner).partition(':')[0]}:1:0123456789abcdef"
+            with hub.engine.begin() as connection:
+                connection.execute(update(WORKERS).values(owner=gone))
+
+        assert rows(hub) == [
+            "isthmus.errors.MaxRetriesError: its worker ended, or gave no sign, while running it (2 times)"
+        ]
 
     def test_a_hook_that_fails_changes_nothing(
         self, make: Callable[..., Hub], during: During, caplog: Any

@@ -197,6 +197,11 @@ class Transaction(Protocol):
         """Throw everything away since the last commit."""
         ...
 
+    @property
+    def driver(self) -> Any:
+        """The driver's connection, while there is one; for those who look after it from another thread."""
+        ...
+
     def cut(self) -> None:
         """Throw it away from another thread, where the own one does not come back; its next query raises."""
         ...

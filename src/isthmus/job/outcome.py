@@ -56,6 +56,9 @@ class Outcomes:
         clock: Waits while the database is away.
         times: Whose time counts.
         dialect: The database's.
+
+    Attributes:
+        on_failed: Told of each job that has failed for good, after that is stored.
     """
 
     def __init__(self, line: Line, clock: Clock, times: Times, dialect: Dialect) -> None:
@@ -64,6 +67,7 @@ class Outcomes:
         self._times = times
         self._held = text(KEY_HELD[dialect.name])
         self._statements = Statements(times, dialect)
+        self.on_failed: Callable[[Claimed, Failure], object] | None = None
 
     # -- in the job's own transaction --------------------------------------------------
 
@@ -129,17 +133,30 @@ class Outcomes:
 
         return self._insist(write)
 
-    def fail(self, job: Claimed, failure: Failure) -> State | None:
-        """Give a job up."""
+    def fail(self, job: Claimed, failure: Failure, because: Failure | None = None) -> State | None:
+        """Give a job up.
+
+        Args:
+            job: The claim.
+            failure: Why, as it is stored.
+            because: The error itself, when *failure* says only that it was one too many.
+        """
         statement = self._ending(job, State.FAILED, **_told(failure), deferrals=0)
-        return State.FAILED if self._insist(lambda: self._end(job, statement, State.FAILED)) else None
+        if not self._insist(lambda: self._end(job, statement, State.FAILED)):
+            return None
+        self._tell(job, because or failure)
+        return State.FAILED
+
+    def _tell(self, job: Claimed, failure: Failure) -> None:
+        if self.on_failed is not None:
+            self.on_failed(job, failure)
 
     def retry(self, job: Claimed, failure: Failure, wait: timedelta) -> State | None:
         """Try a job again later; the last try of those it has makes it fail."""
         number = job.retry + 1
         if job.max_retries and number >= job.max_retries:
             message = f"tried {number} times of {job.max_retries}; the last failure: {failure.message}"
-            return self.fail(job, Failure(_name(MaxRetriesError), message, failure.traceback))
+            return self.fail(job, Failure(_name(MaxRetriesError), message, failure.traceback), failure)
         return self._insist(
             lambda: self._back(job, eta=self._times.after(wait), retry=number, deferrals=0, **_told(failure))
         )
@@ -183,7 +200,11 @@ class Outcomes:
             "traceback": None,
         }
         if number >= job.max_retries if job.max_retries else rescues > MOST_RESCUES:
-            return self._end(job, self._ending(job, State.FAILED, **values).where(*conditions), State.FAILED)
+            failed = self._ending(job, State.FAILED, **values).where(*conditions)
+            if not self._end(job, failed, State.FAILED):
+                return False
+            self._tell(job, Failure(_name(MaxRetriesError), message))
+            return True
         values["error_type"] = None
         if self._back(job, *conditions, eta=None, **values) is None:
             return False

@@ -136,6 +136,7 @@ class Runner:
         self._outcomes = outcomes
         self._marks = marks
         self.executions: dict[int, Execution] = {}
+        outcomes.on_failed = self._tell_of_failure
         self.on_many_deferrals: Callable[[Env, Claimed, str], object] | None = None
 
     # -- running -----------------------------------------------------------------------
@@ -272,12 +273,13 @@ class Runner:
             logger.info(
                 "job %s (%s) could not be done now: %s", job.id, job.label, failure.message, extra=extra
             )
-        if state is State.FAILED and mark.on_fail:
-            self._tell_of_failure(job, mark, failure)
         return Outcome(job.id, state, failure.message, failure.type)
 
-    def _tell_of_failure(self, job: Claimed, mark: JobMark, failure: Failure) -> None:
+    def _tell_of_failure(self, job: Claimed, failure: Failure) -> None:
         """Call the method that wants to know, in a transaction of its own; its own failure is only logged."""
+        mark = self._marks.of(job.model, job.method)
+        if not mark.on_fail:
+            return
         try:
             with self._make_env(user=job.user, run_id=job.run_id, **load_context(job.ctx)) as env:
                 env.job_id = str(job.id)

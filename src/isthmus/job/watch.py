@@ -1,6 +1,7 @@
 """Looking after running jobs: those that take too long, were cancelled, or stand behind a slow one."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -9,6 +10,7 @@ from sqlalchemy import select
 
 from isthmus.errors import IsthmusError, JobCancelledError, JobTimeoutError
 from isthmus.job.claim import Claimer
+from isthmus.job.deaf import Deaf
 from isthmus.job.failure import Failure
 from isthmus.job.line import Line
 from isthmus.job.outcome import Outcomes
@@ -49,18 +51,23 @@ class Watch:
         self._force_s = force_s
         self._looked_at = 0.0
         self._given_up: set[Execution] = set()
+        self._deaf = Deaf(line)
         self.answer_s = _ANSWER_S
         self.on_stuck: Callable[[], object] | None = None
 
     @property
+    def _running(self) -> list[Execution]:
+        return list(self._runner.executions.values())
+
+    @property
     def others_run(self) -> bool:
         """True while a job runs that was not given up."""
-        return any(e not in self._given_up for e in list(self._runner.executions.values()))
+        return any(e not in self._given_up for e in self._running)
 
     def look(self) -> None:
         """Look once; to be called some times a second."""
         self._claimer.give_back_behind_slow_jobs()
-        for execution in list(self._runner.executions.values()):
+        for execution in self._running:
             if execution.is_late:
                 seconds = execution.limit_s or 0
                 label = execution.jobs[0].label
@@ -69,10 +76,11 @@ class Watch:
             self._looked_at = time.monotonic()
             self._claimer.tend()
             self._stop_cancelled()
+            self._deaf.look([e.env.transaction for e in self._running if e.env is not None], self.answer_s)
         self._force()
 
     def _stop_cancelled(self) -> None:
-        running = {job.id: (job, e) for e in list(self._runner.executions.values()) for job in e.jobs}
+        running = {job.id: (job, e) for e in self._running for job in e.jobs}
         if not running:
             return
         ours = select(JOBS.c.id, JOBS.c.attempt, JOBS.c.state).where(JOBS.c.id.in_(running))
@@ -86,7 +94,7 @@ class Watch:
     def _force(self) -> None:
         """Give up the jobs that have not stopped when they were told to."""
         now = time.monotonic()
-        for execution in list(self._runner.executions.values()):
+        for execution in self._running:
             if execution.stopped is None or execution in self._given_up:
                 continue
             if now - execution.stopped_at > self._force_s:
@@ -102,7 +110,12 @@ class Watch:
             if len(execution.jobs) > 1:
                 self._outcomes.suspect(job, overdue=False)
             elif isinstance(reason, JobTimeoutError):
-                self._outcomes.fail(job, Failure.of(reason))
+                # In a thread of its own: what is called when a job has failed is a connector's code, too.
+                fail = threading.Thread(
+                    target=self._outcomes.fail, args=(job, Failure.of(reason)), daemon=True
+                )
+                fail.start()
+                fail.join(self._force_s)
         label = execution.jobs[0].label
         if self.on_stuck is None:
             logger.error("%s does not stop (%s); its thread is lost until this process ends", label, reason)
@@ -116,6 +129,7 @@ class Watch:
         To be called some times by a thread that does nothing else: every other one may wait for an answer.
         """
         for driver in self._line.stuck(self.answer_s):
+            self._deaf.leave(driver)
             logger.warning("a statement of the queue got no answer for %s s; connecting anew", self.answer_s)
             shut(driver)
             self._line.distrust()

@@ -394,6 +394,14 @@ class SqlTransaction:
         finally:
             self._parted = None
 
+    @property
+    def driver(self) -> Any:
+        """The driver's connection, while there is one; for those who look after it from another thread."""
+        connection = self._connection
+        with suppress(InvalidRequestError):  # closed meanwhile
+            return None if connection is None else connection.connection.driver_connection
+        return None
+
     def cut(self) -> None:
         """Throw it away from another thread, where the own one does not come back; its next query raises."""
         if self._connection is not None:
