@@ -55,7 +55,7 @@ class EntryJobs(ModelExtension):
         """Write a row that tells what the jobs before it have written."""
         self.env[NAME].create({"text": f"{text} after {', '.join(self.env.parent_results)}"})
 
-    @job
+    @job(retry_pattern={1: 1})
     def add_and_wait(self, text: str, mark: str) -> None:
         """Write a row; who finds no file *mark* makes it and waits to be told to go on."""
         self.env[NAME].create({"text": text})

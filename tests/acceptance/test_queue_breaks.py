@@ -308,3 +308,35 @@ def test_a_job_that_nobody_was_called_for_is_found_within_seconds(
 
     assert states(hub) == {State.DONE: 2}
     assert took < _MUCH_S
+
+
+def test_a_job_whose_connection_goes_dead_is_run_again(
+    databases: Databases, tmp_path: Path, record_property: Tell
+) -> None:
+    """
+    It waits for an answer that PostgreSQL has given, or was never asked for: it is not waited for ever.
+    """
+    with (
+        databases.fresh("postgresql", make_tables) as url,
+        make_hub(url) as hub,
+        Wire(url) as wire,
+        member(wire.url, 2, answer_s=_ANSWER_S) as worker,
+    ):
+        first = _delay(hub, "first", mark=tmp_path / "began")
+        worker.expect("waits")
+        wire.go_dead()
+        began = time.monotonic()
+        worker.tell("go")
+        worker.expect("finished", first, "pending")
+        worker.expect("finished", first, "done")
+        took = time.monotonic() - began
+        rows = texts(hub)
+        job = hub.queue.show(first)
+    record_property(
+        "told",
+        f"a job in the middle of its transaction when {wire.dead} connections went dead: done after "
+        f"{took:.1f} s, with an answer awaited for {_ANSWER_S:g} s (usually 15)",
+    )
+
+    assert rows == ["first"]
+    assert (job.attempt, job.rescues) == (2, 0)
