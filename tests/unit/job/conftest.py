@@ -1,6 +1,7 @@
 """A hub with a model of its own, whose methods are jobs."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,20 @@ def hub(tmp_path: Path, clock: FrozenClock) -> Iterator[Hub]:
     ) as made:
         SqlModel.metadata.create_all(made.engine)
         yield made
+
+
+@pytest.fixture
+def open_hub(databases: Databases) -> Iterator[Callable[..., Hub]]:
+    """Open a hub over a new database of a kind; ``clock`` and settings of the queue may be given."""
+    with ExitStack() as stack:
+
+        def make(kind: Kind, clock: FrozenClock | None = None, **options: Any) -> Hub:
+            url = stack.enter_context(databases.fresh(kind, _tables))
+            settings = Settings(database_url=url, plugins=(), models=(), job=JobSettings(**options))
+            parts = {"models": {NOTE: Note}, "extensions": [NoteJobs, MoreNoteJobs]}
+            return stack.enter_context(Hub(settings, plugins=[], clock=clock, **parts))
+
+        yield make
 
 
 @pytest.fixture
