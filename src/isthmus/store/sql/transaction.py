@@ -379,13 +379,14 @@ class SqlTransaction:
         self.flush()
         before, after, captured = list(self._before), list(self._after), len(self.capture)
         delayed = len(self.outbox or ())
+        broken = self._broken
         self._parted = False
         try:
             yield
             self.flush()
         except BaseException as exc:
             if self._parted:
-                self._undo_part(exc)
+                self._undo_part(exc, broken)
             self._before, self._after = before, after
             self.capture.keep(captured)
             if self.outbox is not None:
@@ -419,9 +420,9 @@ class SqlTransaction:
             connection.exec_driver_sql(_FIRST_PART)
         self._has_savepoint = True
 
-    def _undo_part(self, error: BaseException) -> None:
+    def _undo_part(self, error: BaseException, broken: BaseException | None) -> None:
         session = self._session
-        self._broken = None
+        self._broken = broken
         if session.is_active and self._connection is not None:
             self._connection.exec_driver_sql(_UNDO_PART)
             session.expunge_all()

@@ -15,6 +15,7 @@ from isthmus.testing.remote_server import bundled_models
 
 def make_tables(url: str) -> None:
     """Make every table at once: what migrations would have made."""
+    bundled_models()  # whichever test file runs first: the tables are known when the models are
     engine = make_engine(url)
     SqlModel.metadata.create_all(engine)
     engine.dispose()
