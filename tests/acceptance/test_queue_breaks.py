@@ -324,6 +324,8 @@ def test_a_job_whose_connection_goes_dead_is_run_again(
     ):
         first = _delay(hub, "first", mark=tmp_path / "began")
         worker.expect("waits")
+        # A connection that is being made would have ten seconds more.
+        until(lambda: any(row.idle for row in hub.queue.workers()))
         wire.go_dead()
         began = time.monotonic()
         worker.tell("go")
