@@ -10,8 +10,6 @@ import psycopg
 import pytest
 from sqlalchemy import update
 
-from sqlalchemy import update
-
 from isthmus.env import ModelExtension
 from isthmus.errors import (
     DatabaseBusyError,
@@ -26,8 +24,7 @@ from isthmus.errors import (
 )
 from isthmus.hub import Hub
 from isthmus.job import Claimed, Outcome, State, Worker, job
-from isthmus.job.table import WORKERS
-from isthmus.job.table import JOBS
+from isthmus.job.table import JOBS, WORKERS
 from isthmus.settings import JobSettings, Settings
 from isthmus.testing import FrozenClock, Probe
 
@@ -456,8 +453,8 @@ class TestFailures:
         error: Exception,
     ) -> None:  # fmt: skip
         """
-        It comes back again and again, and who wants to know gets a unit of work to write it down. (Ninety-six
-        of the times are written, not played.)
+        It comes back again and again, and who wants to know gets a unit of work to write it down; most of
+        the times are not played.
         """
         hub = make(clock)
         during["fail"] = raiser(error)
