@@ -247,6 +247,18 @@ def definitions(cls: type) -> Mapping[str, Definition]:
 
 
 def _define(cls: type, name: str, mark: JobMark) -> Definition:
+    """Read a marked method.
+
+    Raises:
+        JobDefinitionError: When a method that its mark names is not there; names both.
+    """
+    for option, other in (("on_fail", mark.on_fail), ("related_action", mark.related_action)):
+        if other and not callable(getattr(cls, other, None)):
+            methods = [n for n in dir(cls) if not n.startswith("_") and callable(getattr(cls, n, None))]
+            raise JobDefinitionError(
+                f"@job on {cls.__qualname__}.{name}: {option} names the method {other!r}, which is not there"
+                f"{near(other, methods)}"
+            )
     method = getattr(cls, name)
     lines = (inspect.getdoc(method) or "").splitlines()
     return Definition(name, mark, inspect.signature(method), mark.description or (lines[0] if lines else ""))

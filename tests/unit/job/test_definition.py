@@ -7,7 +7,7 @@ import pytest
 
 from isthmus.errors import JobDefinitionError
 from isthmus.job import job
-from isthmus.job.definition import JobMark, find_definition
+from isthmus.job.definition import JobMark, definitions, find_definition
 
 
 def test_the_mark_is_found_on_model_and_record(notes: Any) -> None:
@@ -48,6 +48,12 @@ def test_anything_else_is_refused(notes: Any, name: str, message: str) -> None:
     assert str(caught.value) == message
 
 
+NO_BEGINNING = (
+    "identity_states is a beginning of wait_dependencies, pending, started, failed, done with the first two in "
+    "it, not ['pending', 'done']: a job that came back into one of them would meet its equal there"
+)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -59,6 +65,10 @@ def test_anything_else_is_refused(notes: Any, name: str, message: str) -> None:
         ({"retry_pattern": [10]}, "retry_pattern maps numbers of retries to seconds: [10]"),
         ({"max_retries": -1}, "max_retries is a number from 0 on, not -1"),
         ({"default_channel": "a..b"}, "a channel is named like root.trello.import, not 'a..b'"),
+        ({"timeout": 0}, "timeout is a timedelta or seconds above 0, not 0"),
+        ({"batch": 101}, "batch is a number from 1 to 100, not 101"),
+        ({"on_fail": "a b"}, "on_fail is the name of a method, not 'a b'"),
+        ({"identity_states": ["pending", "done"]}, NO_BEGINNING),
     ],
 )
 def test_a_malformed_mark_is_refused_with_its_place(options: dict[str, Any], told: str) -> None:
@@ -96,3 +106,19 @@ def test_a_range_is_drawn_from() -> None:
 
     assert len(waits) > 1
     assert all(wait is not None and timedelta(seconds=10) <= wait <= timedelta(seconds=20) for wait in waits)
+
+
+@pytest.mark.parametrize("option", ["on_fail", "related_action"])
+def test_a_mark_that_names_no_method_is_refused(option: str) -> None:
+    """
+    Not only when a job has failed and nobody hears of it: a hub looks at every mark when it starts.
+    """
+
+    class Notes:
+        @job(**{option: "tel"})
+        def copy(self) -> None: ...
+
+        def tell(self) -> None: ...
+
+    with pytest.raises(JobDefinitionError, match=rf"\.copy: {option} names the method 'tel', .* 'tell'\?"):
+        definitions(Notes)
