@@ -49,8 +49,8 @@ def test_anything_else_is_refused(notes: Any, name: str, message: str) -> None:
 
 
 NO_BEGINNING = (
-    "identity_states is a beginning of wait_dependencies, pending, started, failed, done with the first two in "
-    "it, not ['pending', 'done']: a job that came back into one of them would meet its equal there"
+    "identity_states is a beginning of wait_dependencies, pending, started, failed, done with the first "
+    "two in it, not ['pending', 'done']: a job that came back into one of them would meet its equal there"
 )
 
 
