@@ -215,6 +215,14 @@ def test_a_statement_without_an_answer_is_cut(running: Running, monkeypatch: pyt
     watch.cut_dead_connections()
     caught, found = ended.wait()
     thread.join()
+    # The server would find out in ten minutes that nobody waits for its answer.
+    line.execute(
+        text(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    )
+    line.close()
 
     assert isinstance(caught, DatabaseBusyError)
     assert found == 1
