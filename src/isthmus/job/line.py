@@ -49,7 +49,6 @@ class Line:
         """Lend this thread's connection; what is executed on it commits by itself."""
         connection: Connection | None = getattr(self._own, "connection", None)
         if connection is not None and self._own.trust != self._trust:
-            connection.invalidate()
             self.close()
             connection = None
         if connection is None:
@@ -94,6 +93,8 @@ class Line:
         connection: Connection | None = getattr(self._own, "connection", None)
         if connection is not None:
             del self._own.connection
+            if self._own.trust != self._trust:
+                connection.invalidate()  # its pool is not in use any more, and nobody would close it
             connection.close()
 
     def close_all(self) -> None:

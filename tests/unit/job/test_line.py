@@ -148,3 +148,15 @@ def test_idle_connections_are_given_up_when_one_of_them_was_dead(by_hand: Any, l
 
     assert driver.closed
     assert driver_of(line) is not driver
+
+
+@on_postgresql
+def test_one_that_was_in_use_then_is_closed_when_it_is_given_back(line: Line) -> None:
+    """
+    Its pool is not in use any more, and would keep it open.
+    """
+    driver = driver_of(line)
+    line.distrust()
+    line.close()
+
+    assert driver.closed

@@ -219,7 +219,7 @@ def test_a_statement_without_an_answer_is_cut(running: Running, monkeypatch: pyt
     line.execute(
         text(
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"
         )
     )
     line.close()
