@@ -1,9 +1,7 @@
 """Isthmus, through its public doors only: marked methods, ``with_delay``, `isthmus.job.Worker`."""
 
-import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,10 +15,6 @@ from isthmus.job import Job, State, Worker, job
 from isthmus.settings import Settings
 from isthmus.store.sql import SqlModel
 
-HAS_BATCH = "batch" in inspect.signature(job).parameters
-"""Whether this version has ``@job(batch=N)``."""
-
-_in_batches: Any = job(batch=100) if HAS_BATCH else job  # type: ignore[call-overload,unused-ignore]
 _QUEUE_TABLES = ("isthmus_job", "isthmus_job_edge", "isthmus_worker")
 
 
@@ -48,11 +42,11 @@ class BenchMethods(ModelExtension):
         self.env["bench.row"].create({"number": 1})
         tally.ran()
 
-    @_in_batches
+    @job(batch=1_000)
     def batch(self) -> None:
         tally.ran()
 
-    @_in_batches
+    @job(batch=100)
     def batch_row(self) -> None:
         self.env["bench.row"].create({"number": 1})
         tally.ran()
@@ -83,12 +77,6 @@ class Isthmus(Contestant):
         super().__init__(url)
         self._grown = grown
         self._hub: Hub | None = None
-
-    @classmethod
-    def missing(cls, kind: str) -> str:
-        if kind in {BATCH, BATCH_ROW} and not HAS_BATCH:
-            return "not there yet: @job(batch=N)"
-        return super().missing(kind)
 
     @property
     def hub(self) -> Hub:
@@ -194,12 +182,7 @@ class Isthmus(Contestant):
 
         def put_all(count: int) -> None:
             with hub.env() as env:
-                noop = env["bench.row"].with_delay().noop
-                if hasattr(noop, "map"):
-                    noop.map([()] * count)
-                else:  # not there yet
-                    for _ in range(count):
-                        noop()
+                env["bench.row"].with_delay().noop.map([()] * count)
 
         yield put_all
 

@@ -74,7 +74,8 @@ CONTESTS = (
         aims=(Aim("at least 40 % of the raw loop that does the same", "jobs/s", "raw", 0.4),),
     ),
     Contest(
-        "batch", "Jobs that do nothing, 100 in one transaction", BATCH, ("raw", "isthmus", "pgqueuer"),
+        "batch", "Jobs that do nothing, many in one transaction (raw 100, others up to 1,000)", BATCH,
+        ("raw", "isthmus", "pgqueuer"),
         Measure.drain,
         aims=(Aim("at least pgqueuer", "jobs/s", "pgqueuer", 1.0),),
         note="The raw loop commits its claim and its end: two commits for a hundred jobs.",

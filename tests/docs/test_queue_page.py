@@ -27,10 +27,10 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
     """
     Sizes of claims, and how long what is lost or dead is waited for.
     """
-    first, second, third = claim._SIZES
+    first, second, third, most = claim._SIZES
 
     assert first == 1
-    assert f"takes {second}, then {third} of them" in PAGE
+    assert f"takes {second}, then {third}, then {most:,} of them" in PAGE
     assert f"at most {claim._DUE_AT_ONCE} in one statement" in PAGE
     assert f"costs {wake._LONGEST_S:g} seconds at most" in PAGE
     assert f"asks it {1 / wake._PEEK_S:g} times a second" in PAGE

@@ -24,11 +24,11 @@ from isthmus.job.table import JOBS, WORKERS
 
 logger = logging.getLogger("isthmus.job")
 
-_SIZES: Final = (1, 10, 100)
+_SIZES: Final = (1, 10, 100, 1_000)
 """How many jobs a claim takes: more while they are short. Written out, since a database that does not know
 the limit when it plans may read the table."""
-_SHORT_S: Final = 0.03
-"""A claim's jobs that took less in all let the next claim take more."""
+_SHORT_S: Final = 0.015
+"""A claim's jobs that took less in all let the next claim take ten times as many."""
 _LONG_S: Final = 0.15
 """Those that took longer let it take one."""
 _DUE_AT_ONCE: Final = 100

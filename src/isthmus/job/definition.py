@@ -17,7 +17,7 @@ from isthmus.job.table import KEY_STATES
 MAX_RETRIES: Final = 5
 """Executions of a job in total, unless it says otherwise."""
 
-LARGEST_BATCH: Final = 100
+LARGEST_BATCH: Final = 1_000
 """Most jobs of one transaction; also the most that one claim takes."""
 
 _KEY_ORDER: Final = (State.WAIT_DEPENDENCIES, State.PENDING, State.STARTED, State.FAILED, State.DONE)
@@ -139,7 +139,7 @@ def job(
         max_retries: Executions in total, 0 sets no limit.
         timeout: How long one execution may take (timedelta or seconds). The next use of its env raises
             then; what does not come to that is ended with its process. Either way the job fails.
-        batch: Up to so many jobs (2 to 100) that wait in one lane share a transaction. A job that uses
+        batch: Up to so many jobs (2 to 1,000) that wait in one lane share a transaction. A job that uses
             its env gets a savepoint of its own in it, so that one that fails takes no other with it. For
             many small jobs that call no other system: in a batch the transaction cannot be left.
         identity_states: In which states an equal identity key makes a new job a duplicate; a beginning

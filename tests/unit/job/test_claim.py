@@ -107,13 +107,13 @@ class TestOrder:
 class TestSize:
     def test_a_claim_takes_more_while_jobs_are_short(self, by_hand: Any, process: Any) -> None:
         """
-        One, ten, a hundred.
+        One, ten, a hundred, a thousand.
         """
-        by_hand.jobs(150)
+        by_hand.jobs(1_150)
 
-        taken = [len(claim(process, took_s=0.001)) for _ in range(4)]
+        taken = [len(claim(process, took_s=0.001)) for _ in range(5)]
 
-        assert taken == [1, 10, 100, 39]
+        assert taken == [1, 10, 100, 1_000, 39]
 
     def test_a_claim_takes_one_after_a_long_one(self, by_hand: Any, process: Any) -> None:
         """

@@ -66,7 +66,7 @@ NO_BEGINNING = (
         ({"max_retries": -1}, "max_retries is a number from 0 on, not -1"),
         ({"default_channel": "a..b"}, "a channel is named like root.trello.import, not 'a..b'"),
         ({"timeout": 0}, "timeout is a timedelta or seconds above 0, not 0"),
-        ({"batch": 101}, "batch is a number from 1 to 100, not 101"),
+        ({"batch": 1_001}, "batch is a number from 1 to 1000, not 1001"),
         ({"on_fail": "a b"}, "on_fail is the name of a method, not 'a b'"),
         ({"identity_states": ["pending", "done"]}, NO_BEGINNING),
     ],

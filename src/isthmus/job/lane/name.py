@@ -6,6 +6,8 @@ from isthmus.errors import JobDefinitionError
 from isthmus.settings import CHANNEL_NAME
 
 ROOT: Final = "root"
+LONGEST: Final = 200
+"""Characters of a lane's name: it is part of index entries and of calls to idle workers."""
 
 
 def full_name(name: str, place: str) -> str:
@@ -23,6 +25,11 @@ def full_name(name: str, place: str) -> str:
     """
     if not isinstance(name, str) or not CHANNEL_NAME.fullmatch(name):
         raise JobDefinitionError(f"{place}: a channel is named like root.trello.import, not {name!r}")
+    if len(name) > LONGEST:
+        raise JobDefinitionError(
+            f"{place}: the name of a channel has {len(name)} characters, at most {LONGEST} are possible: "
+            f"{name[:40]}..."
+        )
     return name if name == ROOT or name.startswith(f"{ROOT}.") else f"{ROOT}.{name}"
 
 

@@ -178,6 +178,12 @@ class Capture:
         names = frozenset(self._env()[model].fields)
         self._pending += [Change("write", model, key, ChangedFields({}, names), ctx) for key in ids]
 
+    def created(self, instance: Any) -> None:
+        """Take in a record that was inserted without a flush."""
+        model = self.model_of(type(instance))
+        if model is not None:
+            self._pending.append(_created(model, instance, self._env().ctx))
+
     # -- delivering --------------------------------------------------------------------
 
     @property

@@ -20,6 +20,7 @@ from isthmus.errors import (
     UnknownModelError,
 )
 from isthmus.store.sql.fields import fields_of
+from isthmus.store.sql.insertion import Insertion
 from isthmus.store.sql.query import Query
 
 _GROUP: Final = 1_000
@@ -47,6 +48,7 @@ class SqlStore:
         self.names: dict[type, str] = {cls: name for name, cls in models.items()}
         self._fields: dict[str, dict[str, Field]] = {}
         self._plans: dict[str, dict[str, tuple[str | None, str]]] = {}
+        self._insertions: dict[str, Insertion | None] = {}
         self._query = Query(self.mapper, self.fields)
 
     # -- description -------------------------------------------------------------------
@@ -265,11 +267,21 @@ class SqlStore:
                 setter(instance, field, value)
             instances.append(instance)
         key = self._key(model).key
+        if len(instances) == 1 and self._insert(env, model, instances[0]):
+            return [getattr(instances[0], key)]
         if len(instances) >= _MANY:
             self._number(session, model, [i for i in instances if getattr(i, key) is None])
         session.add_all(instances)
         session.flush()
         return [getattr(i, key) for i in instances]
+
+    def _insert(self, env: Env, model: str, instance: Any) -> bool:
+        """Insert a single record without a flush, where that comes to the same."""
+        if model not in self._insertions:
+            self._insertions[model] = Insertion.of(self.mapper(model))
+        insertion = self._insertions[model]
+        transaction: Any = env.transaction
+        return insertion is not None and transaction.insert(insertion, instance)
 
     def _number(self, session: Session, model: str, instances: Sequence[Any]) -> None:
         """Draw the keys of a bulk beforehand, where a sequence makes them.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final, Protocol, cast
 
 from sqlalchemy import Connection, Engine
@@ -19,6 +20,7 @@ from isthmus.errors import OutsideError, ReadonlyError, RecordValueError, Transa
 from isthmus.store.sql.capture import Capture
 from isthmus.store.sql.cut import cut
 from isthmus.store.sql.engine import READONLY, WRITTEN, observe_writes
+from isthmus.store.sql.insertion import Insertion
 from isthmus.store.sql.session import OwnSession, SessionEvents
 
 _FIRST_PART: Final = "SAVEPOINT isthmus_part"
@@ -181,7 +183,7 @@ class SqlTransaction:
         for kind, objects in (("create", session.new), ("write", session.dirty), ("unlink", session.deleted)):
             for instance in objects:
                 if kind != "write" or session.is_modified(instance):
-                    return f"{kind} of {getattr(instance, '_name', '') or type(instance).__name__}"
+                    return f"{kind} of {_name_of(instance)}"
         return None
 
     def mark(self, what: str) -> None:
@@ -211,21 +213,45 @@ class SqlTransaction:
 
         Raises:
             ReadonlyError: When a readonly env has changes.
-            OutsideError: When something was assigned inside ``env.outside()``.
         """
-        session = self._session
         dirty = self._changed
         if not dirty and not self.capture.pending:
             return
         if dirty and self._readonly:
             raise ReadonlyError("this env is readonly, but a record was changed in it")
+        if dirty:
+            flush = partial(self._announce_and_flush, flush)
+        self._send(flush)
+
+    def _announce_and_flush(self, flush: Callable[[], None]) -> None:
+        self.capture.announce_deletes(self._session)
+        flush()
+
+    def insert(self, insertion: Insertion, instance: Any) -> bool:
+        """Insert one instance without a flush; False when a flush has more to do, or somebody hears of it."""
+        session = self.session
+        if self._changed or session.dispatch.before_flush or not insertion.takes(instance):
+            return False
+        self.mark(f"create of {_name_of(instance)}")
+
+        def write() -> None:
+            insertion.insert(session, instance)
+            self.capture.created(instance)
+
+        self._send(write)
+        return True
+
+    def _send(self, write: Callable[[], None]) -> None:
+        """Write and deliver events.
+
+        Raises:
+            OutsideError: When something was assigned inside ``env.outside()``.
+        """
         try:
-            if dirty:
-                self.capture.announce_deletes(session)
             with self._get_env().inside("a flush"):
-                flush()
+                write()
             if self.capture.pending:
-                self.capture.deliver(session)
+                self.capture.deliver(self._session)
         except BaseException as exc:
             if isinstance(exc, InvalidRequestError) and self._get_env().is_outside:
                 raise OutsideError("a record was assigned inside env.outside()") from exc
@@ -510,6 +536,10 @@ class SqlTransaction:
             self.capture.keep(captured)
             if self.outbox is not None:
                 self.outbox.keep(delayed)
+
+
+def _name_of(instance: Any) -> str:
+    return getattr(instance, "_name", "") or type(instance).__name__
 
 
 def _refused_value(error: BaseException) -> str | None:

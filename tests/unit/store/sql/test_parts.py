@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from isthmus.errors import TransactionError
+from isthmus.errors import RecordValueError, TransactionError
 from isthmus.event import EventListener
 from isthmus.testing.envs import Envs
 
@@ -142,9 +142,9 @@ def test_after_a_flush_that_failed_nothing_can_be_committed(envs: Envs) -> None:
     def change() -> None:
         with envs.env() as env:
             with env.transaction.part():
-                env[TASK].create({"name": "good"})
+                good = env[TASK].create({"name": "good"})
             with suppress(Exception), env.transaction.part():
-                env[TASK].create({"name": None})
+                good.write({"name": None})
             with suppress(Exception), env.transaction.part():
                 env[TASK].search_count([])
 
@@ -152,6 +152,21 @@ def test_after_a_flush_that_failed_nothing_can_be_committed(envs: Envs) -> None:
         change()
 
     assert names(envs) == []
+
+
+def test_a_create_that_is_refused_is_undone_alone(envs: Envs) -> None:
+    """
+    It needs no flush, so that the session loses nothing else.
+    """
+    with envs.env() as env:
+        with env.transaction.part():
+            env[TASK].create({"name": "good"})
+        with suppress(RecordValueError), env.transaction.part():
+            env[TASK].create({"name": None})
+        with env.transaction.part():
+            env[TASK].create({"name": "better"})
+
+    assert names(envs) == ["good", "better"]
 
 
 def test_what_was_broken_before_a_part_stays_broken(make_envs: Any) -> None:
