@@ -25,7 +25,9 @@ class LockedBatchImporter(BatchImporter):
         raise RecordLockedError("thing 1 is being synchronised by another job")
 
 
-@pytest.mark.parametrize("returns", [MANY_DEFERRALS - 1, 2 * MANY_DEFERRALS])
+@pytest.mark.parametrize(
+    "returns", [MANY_DEFERRALS - 1, MANY_DEFERRALS, pytest.param(2 * MANY_DEFERRALS, marks=pytest.mark.chaos)]
+)
 def test_after_a_hundred_returns_the_inbox_has_one_item(make_sides: Make, returns: int) -> None:
     """
     The item names the job and why it came back; a hundred returns later it is renewed and not doubled.

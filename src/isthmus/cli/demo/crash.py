@@ -1,9 +1,11 @@
 """A worker that dies in the worst moment: its card is made, and it never hears of it."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +17,15 @@ _PATIENCE_S: Final = 30.0
 _LOOK_S: Final = 0.01
 
 
-def killed_after_create(trello: TrelloSimulator, settings_file: Path) -> str:
+def killed_after_create(
+    trello: TrelloSimulator, settings_file: Path, pids: Callable[[], Sequence[int]]
+) -> str:
     """Start a real worker, and kill it between the making of a card and the answer.
 
     Args:
         trello: Holds its next answer to a created card back.
         settings_file: The worker's settings.
+        pids: Lists the processes that run jobs, as they have signed in.
 
     Returns:
         A sentence on what happened.
@@ -36,11 +41,15 @@ def killed_after_create(trello: TrelloSimulator, settings_file: Path) -> str:
     try:
         # Logged as applied: the card is there. The answer comes half a minute later, to nobody.
         _wait_for_create(trello, before, worker)
-        worker.send_signal(signal.SIGKILL)
+        at_work = pids()
     finally:
+        # First the one that would replace it.
         worker.kill()
         worker.wait()
-    return f"worker {worker.pid} was killed by SIGKILL while it waited for the answer to POST /cards"
+    for pid in at_work:
+        os.kill(pid, signal.SIGKILL)
+    killed = ", ".join(map(str, at_work))
+    return f"worker {killed} was killed by SIGKILL while it waited for the answer to POST /cards"
 
 
 def _wait_for_create(trello: TrelloSimulator, before: int, worker: subprocess.Popen[bytes]) -> None:

@@ -1,5 +1,6 @@
 """What happens in the demo, step by step: each does something to one side and looks at the other."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -101,6 +102,10 @@ class Story:
 
     def _env(self) -> Any:
         return self.hub.env(user="demo", run_id=self._run_id)
+
+    def _others(self) -> list[int]:
+        """List the other processes that run jobs."""
+        return [worker.pid for worker in self.hub.queue.workers() if worker.pid != os.getpid()]
 
     def _task(self, env: Any, name: str) -> Any:
         found = env["project.task"].search([("name", "=", name), ("active", "in", [True, False])])
@@ -242,7 +247,7 @@ class Story:
                 "name": "Made once", "project_id": project.id, "stage_id": project["type_ids"][0].id
             })  # fmt: skip
             task_id = task.id
-        told = killed_after_create(self.trello, self.settings_file)
+        told = killed_after_create(self.trello, self.settings_file, self._others)
         made, known = len(self._cards("Made once")), self._external_id(task_id)
         if known is not None:
             raise FailError(f"the killed worker had heard of its card {known}: nothing was shown")
