@@ -139,9 +139,9 @@ def job(
         max_retries: Executions in total, 0 sets no limit.
         timeout: How long one execution may take (timedelta or seconds). The next use of its env raises
             then; what does not come to that is ended with its process. Either way the job fails.
-        batch: Up to so many jobs (2 to 1,000) that wait in one lane share a transaction. A job that uses
-            its env gets a savepoint of its own in it, so that one that fails takes no other with it. For
-            many small jobs that call no other system: in a batch the transaction cannot be left.
+        batch: Up to so many jobs (2 to 1,000) that wait in one lane share a transaction. When one of them
+            fails they are run again, each that uses its env with a savepoint, so that it takes no other
+            with it. For many small jobs that call no other system: in a batch the transaction cannot be left.
         identity_states: In which states an equal identity key makes a new job a duplicate; a beginning
             of ``("wait_dependencies", "pending", "started", "failed", "done")`` that has the first two,
             which are the default.

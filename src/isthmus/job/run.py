@@ -78,6 +78,10 @@ def _refuse(job: Claimed) -> NoReturn:
     )
 
 
+class _OneFailedError(Exception):
+    """A job of a batch failed."""
+
+
 class Execution:
     """What a thread is doing: a job, or several that share a transaction.
 
@@ -203,24 +207,40 @@ class Runner:
     def _run_batch(self, jobs: Sequence[Claimed], mark: JobMark) -> list[Outcome]:
         """Run jobs in one transaction; those for which that does not go well are run alone after it.
 
+        Most batches go well: they are tried as if nothing could fail. When one of the jobs fails, nothing is
+        committed, and they are run again with a savepoint for each that uses its env.
+
         Raises:
             KeyboardInterrupt: When a person stops it; the jobs are handed back.
         """
+        together: set[int] = set()
         with self._execution(jobs, mark) as execution:
             try:
-                together = self._perform_batch(jobs, execution)
+                try:
+                    together = self._perform_batch(jobs, execution, apart=False)
+                except _OneFailedError:
+                    if execution.stopped is None:
+                        together = self._perform_batch(jobs, execution, apart=True)
             except KeyboardInterrupt:
                 for job in jobs:
                     self._outcomes.unclaim(job)
                 raise
             except BaseException as exc:  # noqa: BLE001 - nothing is committed; each is run alone and tells
                 logger.info("%s jobs %s are run one by one: %s", len(jobs), jobs[0].label, type(exc).__name__)
-                together = set()
         outcomes = [Outcome(job.id, State.DONE) for job in jobs if job.id in together]
         return outcomes + [self._run(job, mark) for job in jobs if job.id not in together]
 
-    def _perform_batch(self, jobs: Sequence[Claimed], execution: Execution) -> set[int]:
-        """Run jobs in one transaction; gives those that are committed. When one was lost, none is."""
+    def _perform_batch(self, jobs: Sequence[Claimed], execution: Execution, *, apart: bool) -> set[int]:
+        """Run jobs in one transaction; gives those that are committed. When one was lost, none is.
+
+        Args:
+            jobs: The jobs.
+            execution: This thread's.
+            apart: True keeps what one job does apart from the others, so that a failure is its own.
+
+        Raises:
+            _OneFailedError: When one fails that is not kept apart; nothing is committed.
+        """
         first = jobs[0]
         results: dict[int, str | None] = {}
         committed = False
@@ -230,11 +250,18 @@ class Runner:
                 for job in jobs:
                     env.job_id, env.run_id = str(job.id), job.run_id
                     env.memo.clear()
-                    # What goes wrong is told by the run alone that follows.
-                    with suppress(Exception):
-                        with env.transaction.part():
-                            result = dump_result(job.label, call(env, job), LARGEST_RESULT)
-                        results[job.id] = result
+                    if apart:
+                        # What goes wrong is told by the run alone that follows.
+                        with suppress(Exception):
+                            with env.transaction.part():
+                                result = dump_result(job.label, call(env, job), LARGEST_RESULT)
+                            results[job.id] = result
+                        continue
+                    try:
+                        results[job.id] = dump_result(job.label, call(env, job), LARGEST_RESULT)
+                        env.flush()
+                    except Exception as exc:
+                        raise _OneFailedError from exc
             if results and env.transaction.used:
                 env.flush()
                 committed = self._outcomes.finish_all(env.session.connection(), results, first)
