@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -13,9 +12,11 @@ from queue import Empty, Queue
 from typing import Any, TypeVar
 
 import entries
+from sqlalchemy import func, select
 
 from isthmus.hub import Hub
 from isthmus.job import State
+from isthmus.job.table import JOBS
 from isthmus.store.sql import SqlModel, make_engine
 from isthmus.testing.crash import Crashed, start_child
 
@@ -180,8 +181,10 @@ def living(hub: Hub) -> int:
 
 
 def states(hub: Hub) -> dict[State, int]:
-    """Count the jobs by state, without those of which there are none."""
-    return dict(+Counter(hub.queue.counts()))
+    """Count the jobs by state, without those of which there are none; exactly, however many there are."""
+    by_state = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
+    with hub.engine.connect() as connection:
+        return {State(state): count for state, count in connection.execute(by_state)}
 
 
 def until(condition: Callable[[], object], seconds: float = _LONGEST_S) -> None:
