@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from isthmus.adapter.answer import Payload
 from isthmus.component import AbstractComponent
 from isthmus.env import CreateSafety
 from isthmus.errors import IDMissingInBackend, InvalidDataError
+from isthmus.http.answer import Payload
 
 
 class BackendAdapter(AbstractComponent):

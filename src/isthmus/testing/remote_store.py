@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from isthmus.adapter import HTTPClient, Timeout
 from isthmus.env import X2MANY, CreateSafety, Env, Field, Key, Record
 from isthmus.env.domain import AllOf, check_order, check_paths, to_list
 from isthmus.errors import (
@@ -19,6 +18,7 @@ from isthmus.errors import (
     TransactionError,
     UnknownModelError,
 )
+from isthmus.http import HTTPClient, Timeout
 from isthmus.testing.remote_faults import WRITES
 from isthmus.testing.remote_feed import Feed
 from isthmus.testing.remote_wire import from_wire, key_from_wire, to_wire

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from isthmus.adapter import CRUDAdapter, Payload, walk_before
+from isthmus.adapter import CRUDAdapter, walk_before
 from isthmus.connectors.trello.client import PAGE, TrelloClient
 from isthmus.connectors.trello.marker import LINK_BASE, made_at, marked_with, marker
 from isthmus.env import CreateSafety
@@ -16,6 +16,7 @@ from isthmus.errors import (
     RateLimitedError,
     UnknownOutcomeError,
 )
+from isthmus.http import Payload
 
 SKEW: Final = timedelta(minutes=10)
 """How far Trello's clock and ours may be apart when we look for what we made."""

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from isthmus.adapter import Auth, HTTPClient, Payload, Quota, Timeout, fingerprint, path
 from isthmus.clock import Clock
 from isthmus.env import Limiter, RateWindow
 from isthmus.errors import CredentialsError
+from isthmus.http import Auth, HTTPClient, Payload, Quota, Timeout, fingerprint, path
 
 TRELLO_URL: Final = "https://api.trello.com"
 

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from isthmus.adapter import CRUDAdapter, Timeout
+from isthmus.adapter import CRUDAdapter
 from isthmus.component import ComponentRegistry, WorkContext
 from isthmus.connectors.trello.adapter import TrelloBoardAdapter, TrelloCardAdapter, TrelloListAdapter
 from isthmus.connectors.trello.client import TrelloClient
+from isthmus.http import Timeout
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.testing import FrozenClock
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import httpx2
 
-from isthmus.adapter.failure import Call, shorten, unsettled
 from isthmus.errors import InvalidDataError, IsthmusError
+from isthmus.http.failure import Call, shorten, unsettled
 
 Payload = dict[str, Any]
 """A record as the other system tells it."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from isthmus.adapter import Auth, fingerprint
 from isthmus.errors import CredentialsError
+from isthmus.http import Auth, fingerprint
 
 
 def test_a_secret_is_masked_in_every_spelling():

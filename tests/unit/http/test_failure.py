@@ -9,8 +9,6 @@ import httpcore2
 import httpx2
 import pytest
 
-from isthmus.adapter import Call, error_for_exception, error_for_status
-from isthmus.adapter.failure import shorten
 from isthmus.errors import (
     BackendError,
     CredentialsError,
@@ -20,6 +18,8 @@ from isthmus.errors import (
     RateLimitedError,
     UnknownOutcomeError,
 )
+from isthmus.http import Call, error_for_exception, error_for_status
+from isthmus.http.failure import shorten
 
 READ = Call(what="read card 17", safe=True, server="api.example.org")
 WRITE = Call(what="create a card", safe=False, server="api.example.org")

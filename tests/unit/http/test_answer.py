@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 
-from isthmus.adapter import Call, as_object, as_objects, path
-from isthmus.adapter.answer import decode, encode, retry_after
 from isthmus.errors import InvalidDataError, NetworkRetryableError, UnknownOutcomeError
+from isthmus.http import Call, as_object, as_objects, path
+from isthmus.http.answer import decode, encode, retry_after
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 READ = Call(what="read card 17", safe=True)

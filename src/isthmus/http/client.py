@@ -15,9 +15,6 @@ from typing import Any, Final, Self
 import httpx2
 import structlog
 
-from isthmus.adapter.answer import Payload, as_object, as_objects, decode, encode, retry_after
-from isthmus.adapter.credentials import Auth
-from isthmus.adapter.failure import Call, error_for_exception, error_for_status
 from isthmus.clock import Clock, SystemClock
 from isthmus.env import Limiter, RateWindow
 from isthmus.errors import (
@@ -28,6 +25,9 @@ from isthmus.errors import (
     NetworkRetryableError,
     ParkError,
 )
+from isthmus.http.answer import Payload, as_object, as_objects, decode, encode, retry_after
+from isthmus.http.credentials import Auth
+from isthmus.http.failure import Call, error_for_exception, error_for_status
 
 USER_AGENT: Final = f"isthmus/{version('isthmus')}"
 
@@ -39,7 +39,7 @@ _LONGEST_PAUSE: Final = timedelta(seconds=5)
 
 # Over the standard library's loggers, so that a program that has set up no logging stays silent.
 _log = structlog.wrap_logger(
-    logging.getLogger("isthmus.adapter"),
+    logging.getLogger("isthmus.http"),
     processors=[
         structlog.stdlib.filter_by_level,
         structlog.contextvars.merge_contextvars,
@@ -85,7 +85,7 @@ class Quota:
 
     Attributes:
         credential: The name under which every worker counts it; never the secret itself
-            (`isthmus.adapter.fingerprint` makes one).
+            (`isthmus.http.fingerprint` makes one).
         windows: The limits that a call must fit into.
     """
 
@@ -224,7 +224,7 @@ class HTTPClient:
 
         Args:
             method: The verb, in capitals.
-            path: Below the base URL, quoted (`isthmus.adapter.path`).
+            path: Below the base URL, quoted (`isthmus.http.path`).
             what: What the call is for, as a verb and its object, for messages and the log:
                 ``"read card 5f3c"``. No personal data.
             params: The query.
@@ -238,7 +238,7 @@ class HTTPClient:
 
         Raises:
             NetworkRetryableError: When it may work later. Nothing was written. The other
-                errors are in the table of `isthmus.adapter.failure`.
+                errors are in the table of `isthmus.http.failure`.
         """
         if self.on_call is not None:
             self.on_call(what)

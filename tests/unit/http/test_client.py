@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from isthmus.adapter import Auth, HTTPClient, Quota, Timeout
 from isthmus.env import RateWindow
 from isthmus.errors import (
     BackendError,
@@ -20,6 +19,7 @@ from isthmus.errors import (
     RateLimitedError,
     UnknownOutcomeError,
 )
+from isthmus.http import Auth, HTTPClient, Quota, Timeout
 from isthmus.testing.clock import FrozenClock
 
 TEN_SECONDS = RateWindow(100, timedelta(seconds=10))
@@ -416,7 +416,7 @@ def test_each_request_is_logged_with_keys(server, caplog):
     """
     What, with which outcome, how long; no path and no body.
     """
-    caplog.set_level(logging.DEBUG, logger="isthmus.adapter")
+    caplog.set_level(logging.DEBUG, logger="isthmus.http")
 
     with HTTPClient(server.answers(OK, answer("404 Not Found"))) as client:
         client.request("GET", "/cards/17", what="read card 17")
@@ -426,7 +426,7 @@ def test_each_request_is_logged_with_keys(server, caplog):
     seen = [
         (r.levelname, r.getMessage(), r.isthmus_method, r.isthmus_what, r.isthmus_outcome)
         for r in caplog.records
-        if r.name == "isthmus.adapter"
+        if r.name == "isthmus.http"
     ]
     assert seen == [
         ("DEBUG", "http request", "GET", "read card 17", "done"),
