@@ -229,6 +229,8 @@ class SqlTransaction:
 
     def insert(self, insertion: Insertion, instance: Any) -> bool:
         """Insert one instance without a flush; False when a flush has more to do, or somebody hears of it."""
+        if not self._owned:
+            return False  # what an application hears of its session is its matter
         session = self.session
         if self._changed or session.dispatch.before_flush or not insertion.takes(instance):
             return False
