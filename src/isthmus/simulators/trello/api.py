@@ -1,13 +1,11 @@
 """The API without the network: a request goes in, an answer comes out."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from isthmus.simulators.loopback import Answer, Request, json_answer, text_answer
 from isthmus.simulators.trello import routes_boards, routes_cards, routes_others
 from isthmus.simulators.trello.actions import Actor
 from isthmus.simulators.trello.bodies import read_body
@@ -18,47 +16,6 @@ from isthmus.simulators.trello.routing import Call, Route, Router
 from isthmus.simulators.trello.world import World
 
 _OAUTH = re.compile(r'(oauth_consumer_key|oauth_token)="([^"]*)"')
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A request as it came from the wire.
-
-    Attributes:
-        headers: Names in lower case.
-    """
-
-    method: str
-    path: str
-    query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the server sends back."""
-
-    status: int
-    content_type: str
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    route: str | None = None
-
-    def json(self) -> Any:
-        """Read the body (for callers in the same process)."""
-        return json.loads(self.body)
-
-
-def text_answer(status: int, message: str, *, route: str | None = None) -> Answer:
-    """Build a plain text answer, as all errors are."""
-    return Answer(status=status, content_type="text/plain; charset=utf-8", body=message.encode(), route=route)
-
-
-def json_answer(value: Any, *, status: int = 200, route: str | None = None) -> Answer:
-    """Build a JSON answer."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Answer(status=status, content_type="application/json; charset=utf-8", body=body, route=route)
 
 
 class TrelloApi:

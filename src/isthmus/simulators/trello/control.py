@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
-from isthmus.simulators.trello.api import Answer, Request, json_answer, text_answer
+from isthmus.simulators.loopback import Answer, Request, json_answer, text_answer
 from isthmus.simulators.trello.bodies import read_body
-from isthmus.simulators.trello.faults import FaultPlan, Faults
+from isthmus.simulators.trello.faults import Faults
 from isthmus.simulators.trello.journal import RequestLog
 from isthmus.simulators.trello.people import People
 from isthmus.simulators.trello.refusals import RefusedError
@@ -109,18 +109,7 @@ class Control:
         return {}
 
     def _faults(self, values: dict[str, Any]) -> Any:
-        faults = self._simulator.faults
-        if values.get("clear"):
-            faults.clear()
-        if "plan" in values:
-            plan = dict(values["plan"] or {})
-            for name in ("kinds", "methods"):
-                if name in plan:
-                    plan[name] = tuple(plan[name])
-            faults.plan(FaultPlan(**plan) if plan else None)
-        if "next" in values:
-            faults.next(**values["next"])
-        return faults.describe()
+        return self._simulator.faults.obey(values)
 
     def _release(self, values: dict[str, Any]) -> Any:
         return {"released": self._simulator.faults.release(values.get("count"))}

@@ -1,12 +1,11 @@
 """The log of requests, for tests that count them; credentials never get into it."""
 
 import re
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import overload
+
+from isthmus.simulators.loopback import Log
 
 _SECRETS = re.compile(r"(?i)\b(key|token|secret|oauth_[a-z_]+)=[^&]*")
 _TOKEN_PATH = re.compile(r"(/tokens?/)[^/?]+")
@@ -44,37 +43,8 @@ class LoggedRequest:
     applied: bool = True
 
 
-class RequestLog(Sequence[LoggedRequest]):
+class RequestLog(Log[LoggedRequest]):
     """All requests to the API since the start or the last `clear`."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._entries: list[LoggedRequest] = []
-
-    @overload
-    def __getitem__(self, index: int) -> LoggedRequest: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[LoggedRequest]: ...
-
-    def __getitem__(self, index: int | slice) -> LoggedRequest | list[LoggedRequest]:
-        return self._entries[index]
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __iter__(self) -> Iterator[LoggedRequest]:
-        return iter(list(self._entries))
-
-    def append(self, entry: LoggedRequest) -> None:
-        """Add an entry."""
-        with self._lock:
-            self._entries.append(entry)
-
-    def clear(self) -> None:
-        """Forget all entries."""
-        with self._lock:
-            self._entries.clear()
 
     def count(self, method: str | None = None, path: str | None = None) -> int:
         """Count requests.

@@ -5,11 +5,9 @@ import hashlib
 import hmac
 import http.client
 import json
-import queue
-import threading
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
 
+from isthmus.simulators.loopback import Deliveries, send_out
 from isthmus.simulators.trello.entities import Action, Json
 from isthmus.simulators.trello.refusals import RefusedError
 from isthmus.simulators.trello.views import (
@@ -26,8 +24,6 @@ from isthmus.simulators.trello.world import World
 
 RETRY_AFTER_S = (0.05, 0.1, 0.2)
 """Pauses before a delivery is tried again; the real server waits 30, 60 and 120 s."""
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def signature(secret: str, body: bytes, callback_url: str) -> str:
@@ -47,26 +43,11 @@ def check_callback(url: str) -> None:
         RefusedError: When it is not on loopback or does not answer 200.
     """
     try:
-        status = _send("HEAD", url, b"", {})
+        status = send_out("HEAD", url, b"", {})
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise RefusedError(400, f"URL ({url}) did not return 200 status code, got {error}") from None
     if status != 200:
         raise RefusedError(400, f"URL ({url}) did not return 200 status code, got {status}")
-
-
-def _send(method: str, url: str, body: bytes, headers: dict[str, str]) -> int:
-    parts: SplitResult = urlsplit(url)
-    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
-        raise ValueError("an address that is not on this machine (http, loopback)")
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=5)
-    try:
-        target = parts.path or "/"
-        connection.request(method, f"{target}?{parts.query}" if parts.query else target, body, headers)
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status
-    finally:
-        connection.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,29 +62,20 @@ class WebhookSender:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._queue: queue.Queue[_Delivery | None] = queue.Queue()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._idle = threading.Condition()
-        self._open = 0
+        self._deliveries = Deliveries(self._deliver, name="trello-webhooks")
         world.watchers.append(self._notice)
 
     def start(self) -> None:
         """Deliver from now on (the thread begins with the first delivery)."""
-        self._stopping.clear()
+        self._deliveries.start()
 
     def stop(self) -> None:
         """Give up what is not delivered yet and end the thread."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(timeout=10)
-            self._thread = None
+        self._deliveries.stop()
 
     def wait_until_idle(self, timeout_s: float = 10) -> bool:
         """Wait until everything that happened so far is delivered or given up."""
-        with self._idle:
-            return self._idle.wait_for(lambda: self._open == 0, timeout_s)
+        return self._deliveries.wait_until_idle(timeout_s)
 
     def _notice(self, action: Action) -> None:
         concerned = {action.board_id, action.card_id, action.member_id, *action.list_ids}
@@ -114,20 +86,9 @@ class WebhookSender:
                     "model": self._model(hook.model_id),
                     "webhook": show(WEBHOOK, self._world, hook),
                 }
-                delivery = _Delivery(
-                    webhook_id=hook.id, url=hook.callback_url, body=json.dumps(body).encode()
+                self._deliveries.put(
+                    _Delivery(webhook_id=hook.id, url=hook.callback_url, body=json.dumps(body).encode())
                 )
-                self._put(delivery)
-
-    def _put(self, delivery: _Delivery) -> None:
-        if self._stopping.is_set():
-            return
-        with self._idle:
-            self._open += 1
-        self._queue.put(delivery)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="trello-webhooks", daemon=True)
-            self._thread.start()
 
     def _model(self, model_id: str) -> Json:
         world = self._world
@@ -139,25 +100,16 @@ class WebhookSender:
             return show(CARD, world, world.cards[model_id])
         return show(MEMBER, world, world.members[model_id])
 
-    def _run(self) -> None:
-        while (delivery := self._queue.get()) is not None:
-            try:
-                self._deliver(delivery)
-            finally:
-                with self._idle:
-                    self._open -= 1
-                    self._idle.notify_all()
-
     def _deliver(self, delivery: _Delivery) -> None:
         headers = {
             "Content-Type": "application/json",
             "X-Trello-Webhook": signature(self._world.secret, delivery.body, delivery.url),
         }
         for pause_s in (0.0, *RETRY_AFTER_S):
-            if self._stopping.wait(pause_s) or delivery.webhook_id not in self._world.webhooks:
+            if self._deliveries.stopping.wait(pause_s) or delivery.webhook_id not in self._world.webhooks:
                 return
             try:
-                status = _send("POST", delivery.url, delivery.body, headers)
+                status = send_out("POST", delivery.url, delivery.body, headers)
             except (OSError, ValueError, http.client.HTTPException):
                 status = 0
             with self._world.lock:

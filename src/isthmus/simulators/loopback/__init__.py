@@ -1,0 +1,26 @@
+"""What simulators have in common: HTTP on loopback, faults, a log, deliveries."""
+
+from isthmus.simulators.loopback.deliveries import Deliveries, send_out
+from isthmus.simulators.loopback.faults import Fault, FaultDeck, FaultPlan
+from isthmus.simulators.loopback.log import Log
+from isthmus.simulators.loopback.message import Answer, Request, html_answer, json_answer, text_answer
+from isthmus.simulators.loopback.server import Exchange, LoopbackServer, Manners
+from isthmus.simulators.loopback.simulator import Simulator
+
+__all__ = [
+    "Answer",
+    "Deliveries",
+    "Exchange",
+    "Fault",
+    "FaultDeck",
+    "FaultPlan",
+    "Log",
+    "LoopbackServer",
+    "Manners",
+    "Request",
+    "Simulator",
+    "html_answer",
+    "json_answer",
+    "send_out",
+    "text_answer",
+]
