@@ -96,6 +96,11 @@ class Claimer:
         """The jobs that this process has claimed and not ended."""
         return [job for group in list(self._groups) for job in group.all]
 
+    @property
+    def is_busy(self) -> bool:
+        """True while this process has jobs that it has claimed."""
+        return bool(self._groups)
+
     def is_held(self, job_id: int, attempt: int) -> bool:
         """Tell whether this process is at a job."""
         key = (job_id, attempt)

@@ -255,7 +255,7 @@ class Queue:
     @property
     def is_busy(self) -> bool:
         """True while this process has jobs that it has claimed."""
-        return bool(self.claimer.running)
+        return self.claimer.is_busy
 
     def hand_back(self) -> int:
         """Give the running jobs back, uncounted, because this process ends; tells how many.

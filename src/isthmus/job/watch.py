@@ -72,9 +72,12 @@ class Watch:
                 seconds = execution.limit_s or 0
                 label = execution.jobs[0].label
                 execution.stop(JobTimeoutError(f"{label} took longer than its timeout of {seconds:g} s"))
-        if time.monotonic() - self._looked_at >= _LOOK_EVERY_S:
-            self._looked_at = time.monotonic()
+        is_due = time.monotonic() - self._looked_at >= _LOOK_EVERY_S
+        if is_due or self._claimer.is_busy:
+            # Each of its parts knows when it is due. An idle worker's own claims look for jobs that are.
             self._claimer.tend()
+        if is_due:
+            self._looked_at = time.monotonic()
             self._stop_cancelled()
             self._deaf.look([e.env.transaction for e in self._running if e.env is not None], self.answer_s)
         self._force()

@@ -112,6 +112,45 @@ class TestStop:
         assert execution.stopped is None
 
 
+class TestTend:
+    def stand_in_line(self, running: Running) -> list[bool]:
+        """Delay a job until now, let the next look be due, and tell whether it stands in line after each."""
+        watch = running.watch()
+        found = []
+        for _ in range(3):
+            with running.hub.env() as env:
+                env[NOTE].with_delay().copy("late")
+            with running.hub.engine.begin() as connection:
+                waiting = update(JOBS).where(JOBS.c.state == "pending")
+                connection.execute(waiting.values(eta=running.hub.clock.now() - LONG))
+            running.queue.claimer._line_up_at = 0.0
+            watch.look()
+            with running.hub.engine.begin() as connection:
+                found.append(connection.scalar(text("SELECT count(eta) FROM isthmus_job")) == 0)
+        return found
+
+    def test_jobs_whose_time_has_come_are_looked_for_at_each_look_while_jobs_run(
+        self, running: Running
+    ) -> None:
+        """
+        Not once a second only, of which each line-up would be the share: a busy worker's claims find other
+        work first.
+        """
+        running.begin()
+
+        assert running.queue.is_busy
+        assert self.stand_in_line(running) == [True, True, True]
+
+    def test_an_idle_worker_is_not_disturbed(self, running: Running) -> None:
+        """
+        It claims when the next job is due, and looks then itself.
+        """
+        running.queue.claimer.tended = True
+
+        assert not running.queue.is_busy
+        assert self.stand_in_line(running) == [True, False, False]
+
+
 class TestForce:
     def stop(self, execution: Execution, reason: Any) -> None:
         """Tell a job to stop, a while ago."""
