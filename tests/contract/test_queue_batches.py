@@ -3,12 +3,14 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import event, update
 
 from isthmus.env import ModelExtension
+from isthmus.errors import JobTimeoutError
 from isthmus.hub import Hub
 from isthmus.job import Outcome, State, job
 from isthmus.job.claimed import Group
@@ -111,6 +113,35 @@ def lose(hub: Hub) -> None:
 
 LETTERS = "abcdefghij"
 ALL = dict.fromkeys(LETTERS, "")
+
+
+class TestStopped:
+    def test_a_batch_that_is_stopped_before_it_has_an_env_does_not_begin(self, hub: Hub) -> None:
+        """
+        Its first use of the env raises; what was stopped is tried alone, each with its own time.
+        """
+        numbers = delay(hub, "pack", dict.fromkeys("abc", ""))
+        group = hub.queue.claim()
+        assert group is not None
+        runner = hub.queue.runner
+        told: list[int] = []
+
+        @contextmanager
+        def stop_the_first(**options: Any) -> Iterator[Any]:
+            if not told:
+                (execution,) = runner.executions.values()
+                told.append(len(execution.jobs))
+                execution.stop(JobTimeoutError("it took too long"))
+            with hub.env(**options) as env:
+                yield env
+
+        runner._make_env = stop_the_first
+        outcomes = hub.queue.run(group)
+
+        assert told == [3]
+        assert RUNS == {"a": 2, "b": 1, "c": 1}
+        assert states(outcomes) == dict.fromkeys(numbers.values(), State.DONE)
+        assert rows(hub) == ["a", "b", "c"]
 
 
 class TestTogether:

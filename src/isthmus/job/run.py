@@ -246,6 +246,7 @@ class Runner:
         committed = False
         with self._make_env(user=first.user, run_id=first.run_id, **load_context(first.ctx)) as env:
             execution.env = env
+            env.interrupt = execution.stopped
             with env.inside("a batch of jobs"):
                 for job in jobs:
                     env.job_id, env.run_id = str(job.id), job.run_id

@@ -105,9 +105,8 @@ class Watch:
                 self._give_up(execution, execution.stopped)
 
     def _give_up(self, execution: Execution, reason: IsthmusError) -> None:
-        if execution.env is not None:
-            # What it holds would keep its end from being written, on SQLite all that others write.
-            execution.env.transaction.cut()
+        # What it holds would keep its end from being written, on SQLite all that others write.
+        execution.cut()
         for job in execution.jobs:
             # Those that share its transaction run again, each alone; the one is found that way.
             if len(execution.jobs) > 1:
