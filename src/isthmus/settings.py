@@ -189,6 +189,9 @@ class Settings(BaseSettings):
     full_walk: str = "30 2 * * *"
     """When everything on a backend is walked through, also to find deletions: a cron expression in UTC, a
     period or ``off``."""
+    id_walk_s: Seconds = 900
+    """Time between two walks over the IDs of records of ours in a store that tells of no deletion; 0: each
+    poll."""
     page_size: int = Field(default=500, ge=1, le=5_000)
     """Records per page of an import."""
     log_level: str = "WARNING"

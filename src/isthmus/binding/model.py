@@ -31,11 +31,17 @@ class BindingModel(Model):
     def __init__(self, env: Env, name: str, store: Any, record_class: type[Record]) -> None:
         """Belong to *env*; made by the env only."""
         super().__init__(env, name, store, record_class)
-        self.own_fields: Mapping[str, Field] = self.fields
+        self.own_fields: Mapping[str, Field] = store.fields(name)
         self.binds: str = store.mapped(name)._binds
         self.is_direct: bool = self.binds == name
-        ours = env[self.binds].fields if self.binds in env and not self.is_direct else {}
-        self.fields = MappingProxyType({**ours, **self.own_fields})
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """Its own fields and those of the records; their store is asked when they are first needed."""
+        if self._fields is None:
+            ours = self.env[self.binds].fields if self.binds in self.env and not self.is_direct else {}
+            self._fields = MappingProxyType({**ours, **self.own_fields})
+        return self._fields
 
     def read(
         self, ids: Sequence[Key], fields: Sequence[str], *, missing: Any = "skip"

@@ -9,8 +9,8 @@ Key: TypeAlias = Any
 """A record's primary key as its store has it: an integer, a UUID or text."""
 
 FieldType = Literal[
-    "char", "text", "html", "integer", "float", "decimal", "boolean", "date", "datetime",
-    "many2one", "one2many", "many2many", "json", "binary",
+    "char", "text", "html", "selection", "integer", "float", "decimal", "monetary", "boolean", "date",
+    "datetime", "many2one", "one2many", "many2many", "json", "binary",
 ]  # fmt: skip
 
 X2MANY = frozenset({"one2many", "many2many"})
@@ -27,6 +27,7 @@ class Field:
             table that is no model.
         required: True when a record cannot be stored without a value.
         readonly: True when only the store writes it (primary key, computed).
+        selection: The values that a selection may have; empty when they are not known.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Field:
     relation: str | None = None
     required: bool = False
     readonly: bool = False
+    selection: tuple[str, ...] = ()
 
 
 class ChangedFields(frozenset[str]):

@@ -23,7 +23,15 @@ class Model:
         self._name = name
         self.store = store
         self._record_class = record_class
-        self.fields: Mapping[str, Field] = store.fields(name)
+        self._fields: Mapping[str, Field] | None = None
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """What fields it has, by name; a remote store is asked when they are first needed."""
+        # No cached_property: before Python 3.12 all models of all threads would wait for one that asks.
+        if self._fields is None:
+            self._fields = self.store.fields(self._name)
+        return self._fields
 
     @property
     def name(self) -> str:

@@ -136,7 +136,9 @@ class ChangeFeed(Protocol):
         """Give the mark from which on only later changes (and the lag window) are told."""
         ...
 
-    def changes(self, env: Any, model: str, since: Any, limit: int) -> tuple[list[tuple[Key, datetime]], Any]:
+    def changes(
+        self, env: Any, model: str, since: Any, limit: int, fields: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], Any]:
         """Read the next changes: new and written records, archived ones too, oldest first.
 
         Args:
@@ -144,9 +146,10 @@ class ChangeFeed(Protocol):
             model: The model.
             since: The mark that the last call gave; None begins with the oldest record.
             limit: At most so many, at least 1.
+            fields: What to read of them.
 
         Returns:
-            Keys with the instant of their last write, and the new mark. Fewer than *limit* means
+            Rows with ``id``, ``write_date`` and *fields*, and the new mark. Fewer than *limit* means
             that the walk has come to its end; the next call begins a new one.
         """
         ...

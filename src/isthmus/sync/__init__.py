@@ -1,6 +1,7 @@
 """Synchronizers: importers, exporters and deleters, in phases, with what they keep."""
 
 import isthmus.sync.binding_jobs  # noqa: F401 - declares its jobs
+import isthmus.sync.hint  # noqa: F401 - declares its jobs
 import isthmus.sync.locker  # noqa: F401 - declares its component
 import isthmus.sync.polling  # noqa: F401 - declares its schedules
 from isthmus.sync.checkpoint import add_checkpoint

@@ -1,11 +1,12 @@
 """Observed events: what changed in a store that does not tell, found by polling its change feed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from isthmus.binding import BindingRow
 from isthmus.component import WorkContext
-from isthmus.env import ChangedFields, Env, Record, plain
+from isthmus.env import X2MANY, ChangedFields, Env, Key, Record, plain
 from isthmus.errors import IsthmusError
 from isthmus.sync.cursor import CursorBook
 from isthmus.sync.effect import EffectLog, Intent
@@ -15,6 +16,8 @@ from isthmus.sync.report import Report
 PAGE: Final = 500
 STREAM: Final = "ours/"
 """Cursor stream of a model of ours in a remote store; the model's name follows."""
+IDS: Final = "ours-ids/"
+"""Cursor stream that tells when deletions were last looked for; the model's name follows."""
 
 
 class Observer:
@@ -26,6 +29,10 @@ class Observer:
     Args:
         work: Work on the binding model.
         synchronizer: Its record exporter, which knows the field groups.
+
+    Attributes:
+        changed: Keys of the records that the feed has told, events or not.
+        report: Counts.
     """
 
     def __init__(self, work: WorkContext, synchronizer: Any) -> None:
@@ -34,23 +41,70 @@ class Observer:
         self._backend_id: int = work.collection.id
         self._model = str(work.model_name)
         self._exporter = synchronizer
-        self._records = self._env[synchronizer.record_model]
-        self._store = self._records.store
-        self._report = Report()
+        self.records = self._env[synchronizer.record_model]
+        self._store = self.records.store
+        self._known = f"{self._model}/{self.records.name}"
+        self.changed: set[Key] = set()
+        self.report = Report()
 
-    def run(self) -> Report:
-        """Read the feed to its end, then look for deletions."""
-        stream = f"{STREAM}{self._model}/{self._records.name}"
-        while True:
+    def run(self, *, full: bool = False) -> Report:
+        """Read the feed to its end, one call a page; from time to time look for deletions.
+
+        Args:
+            full: True compares every record, and looks for deletions now.
+        """
+        stream, mark = STREAM + self._known, None
+        if not full:
             mark = CursorBook(self._env, self._backend_id).load(stream)
-            changed, after = self._store.changes(self._env, self._records.name, mark, PAGE)
-            self._page([key for key, _ in changed])
-            CursorBook(self._env, self._backend_id).save(stream, after)
+        while True:
+            pending = self._pending()
+            rows, mark = self._store.changes(self._env, self.records.name, mark, PAGE, self._fields(pending))
+            self.changed.update(row["id"] for row in rows)
+            self._compare(rows, pending)
+            CursorBook(self._env, self._backend_id).save(stream, mark)
             self._commit()
-            if len(changed) < PAGE:
+            if len(rows) < PAGE:
                 break
-        self._deletions()
-        return self._report
+        if full or self._is_walk_due():
+            self._deletions()
+        return self.report
+
+    def look(self, ids: Iterable[Key]) -> Report:
+        """Compare just these records; one that is not there was deleted."""
+        keys = list(dict.fromkeys(ids))
+        for start in range(0, len(keys), PAGE):
+            page = keys[start : start + PAGE]
+            pending = self._pending()
+            rows = self.records.read(page, self._fields(pending))
+            self._compare(rows, pending)
+            gone = set(map(str, page)) - {str(row["id"]) for row in rows}
+            for row in self._exporter.binder.table.by_record(self._env.session, gone) if gone else ():
+                if row.is_linked:
+                    self._unlinked(row)
+            self._commit()
+        return self.report
+
+    def look_at_relatives(self, changed: Mapping[str, Collection[Key]]) -> Report:
+        """Compare the records whose lists hold, or held, changed records of other models.
+
+        A change of such a list, made from the other end, does not touch the record itself.
+
+        Args:
+            changed: Keys of changed records by model of ours.
+        """
+        found: set[Key] = set()
+        for name in self._exporter.scheme.our_fields:
+            field = self.records.fields.get(name)
+            keys = changed.get(str(field.relation)) if field and field.type in X2MANY else None
+            if not keys:
+                continue
+            shown = set(map(str, keys))
+            for row in self._exporter.binder.table.linked(self._env.session):
+                if row.record_id and shown.intersection(map(str, (row.seen_internal or {}).get(name) or ())):
+                    found.add(self._store.key(self.records.name, row.record_id))
+            with self._env.context(active_test=False):
+                found.update(r.id for r in self.records.search([(name, "in", sorted(keys))]))
+        return self.look(found - self.changed)
 
     def _commit(self) -> None:
         with self._env.outside():
@@ -58,23 +112,33 @@ class Observer:
 
     # -- changes -----------------------------------------------------------------------
 
-    def _page(self, ids: list[Any]) -> None:
-        if not ids:
+    def _pending(self) -> list[Intent]:
+        """List creates of ours that are not settled yet."""
+        effects = EffectLog(self._env, self._backend_id)
+        return list(effects.pending(self._model, target=self._store.name, kind="create"))
+
+    def _fields(self, pending: Iterable[Intent]) -> list[str]:
+        """Name what must be read to compare a record, and to tell whether a create of ours made it."""
+        names = (*self._exporter.read_fields, *(n for intent in pending for n in intent.written or ()))
+        return [n for n in dict.fromkeys(names) if n in self.records.fields]
+
+    def _compare(self, rows: Sequence[Mapping[str, Any]], pending: Sequence[Intent]) -> None:
+        if not rows:
             return
-        rows = self._records.read(ids, list(self._records.fields))
-        unbound_keys = self._store.creation_keys(self._env, self._records.name, ids)
+        ids = [row["id"] for row in rows]
         bound: dict[str, list[BindingRow]] = {}
         for row in self._exporter.binder.table.by_record(self._env.session, map(str, ids)):
             bound.setdefault(str(row.record_id), []).append(row)
-        pending = EffectLog(self._env, self._backend_id).pending(
-            self._model, target=self._store.name, kind="create"
-        )
+        unbound = [key for key in ids if str(key) not in bound]
+        keys: Mapping[Key, str] = {}
+        if pending and unbound:
+            keys = self._store.creation_keys(self._env, self.records.name, unbound)
         for values in rows:
-            record = Snapshot(self._records.browse(values["id"]), values)
+            record = Snapshot(self.records.browse(values["id"]), values)
             bindings = bound.get(str(values["id"]))
             if bindings:
                 self._written(record, values, bindings)
-            elif not _under_way(values, unbound_keys.get(values["id"]), pending):
+            elif not _under_way(values, keys.get(values["id"]), pending):
                 self._notify(record, "on_record_create", ChangedFields({}, frozenset(values)))
 
     def _written(self, record: Snapshot, values: Mapping[str, Any], bindings: Iterable[BindingRow]) -> None:
@@ -87,24 +151,35 @@ class Observer:
         if old:
             self._notify(record, "on_record_write", ChangedFields(old))
 
+    # -- deletions ---------------------------------------------------------------------
+
+    def _is_walk_due(self) -> bool:
+        mark = CursorBook(self._env, self._backend_id).load(IDS + self._known)
+        every = timedelta(seconds=self._env.services.settings.id_walk_s)
+        return mark is None or self._env.now() - datetime.fromisoformat(mark["at"]) >= every
+
     def _deletions(self) -> None:
         """Compare the bound records with those that there are; what was bound later is not looked at."""
         table = self._exporter.binder.table
         bound = [r for r in table.linked(self._env.session) if r.record_id is not None]
-        if not bound:
-            return
-        there = set(map(str, self._store.ids(self._env, self._records.name)))
-        for row in bound:
-            if row.record_id not in there:
-                key = self._store.key(self._records.name, str(row.record_id))
-                values = {"id": key, **(row.seen_internal or {})}
-                self._notify(Snapshot(self._records.browse(key), values), "on_record_unlink", None)
+        if bound:
+            there = set(map(str, self._store.ids(self._env, self.records.name)))
+            for row in bound:
+                if row.record_id not in there:
+                    self._unlinked(row)
+        CursorBook(self._env, self._backend_id).save(IDS + self._known, {"at": self._env.now().isoformat()})
+        self._commit()
+
+    def _unlinked(self, row: BindingRow) -> None:
+        key = self._store.key(self.records.name, str(row.record_id))
+        values = {"id": key, **(row.seen_internal or {})}
+        self._notify(Snapshot(self.records.browse(key), values), "on_record_unlink", None)
 
     # -- telling -----------------------------------------------------------------------
 
     def _notify(self, record: Snapshot, event: str, fields: ChangedFields | None) -> None:
         """Tell the listeners; one that fails is told again by a job."""
-        self._report.done["observed"] += 1
+        self.report.done["observed"] += 1
         try:
             with self._env.savepoint():
                 told: Record = record.record

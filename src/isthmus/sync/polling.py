@@ -7,7 +7,7 @@ from isthmus.env import ModelExtension
 from isthmus.errors import SkipRecord
 from isthmus.job import Setting, cron, job
 from isthmus.sync.report import Report
-from isthmus.sync.service import import_backend, poll_backend
+from isthmus.sync.service import poll_backend
 
 logger = logging.getLogger("isthmus.sync")
 
@@ -37,9 +37,9 @@ class BackendPolling(ModelExtension):
     @cron(Setting("full_walk"), each=_ACTIVE, replace_failed=True)
     @job(default_channel=LANE, retry_pattern=_WAITING, max_retries=0, identity_states=_ONE_AT_A_TIME)
     def walk(self) -> str:
-        """Walk through everything on a backend, also to find what was deleted there."""
+        """Walk through everything on both sides of a backend, also to find what was deleted."""
         self._refuse_disabled()
-        return _told(self, "full walk", import_backend(self.env, self, full=True))
+        return _told(self, "full walk", poll_backend(self.env, self, full=True))
 
     def _refuse_disabled(self) -> None:
         if not self["active"]:  # type: ignore[index]  # a record

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from isthmus.component import WorkContext
-from isthmus.env import Env
+from isthmus.env import Env, Key
 from isthmus.errors import BackendError, near
 from isthmus.sync.observe import Observer
 from isthmus.sync.report import Report
@@ -82,27 +82,53 @@ def export_backend(env: Env, backend: Any, *, progress: Progress | None = None) 
     return report
 
 
-def observe_backend(env: Env, backend: Any) -> Report:
-    """Find what changed in remote stores of ours, for the records that take part with a backend."""
+def observer_of(env: Env, backend: Any, model: str) -> Observer | None:
+    """Give what watches a binding model's records of ours; None when their store tells of itself.
+
+    Args:
+        env: The unit of work.
+        backend: The backend.
+        model: The binding model.
+    """
+    if env[env[model].binds].store.synchronous:
+        return None
+    work = WorkContext(model, collection=backend)
+    return Observer(work, work.component(usage="record.exporter"))
+
+
+def observe_backend(env: Env, backend: Any, *, full: bool = False) -> Report:
+    """Find what changed in remote stores of ours, for the records that take part with a backend.
+
+    Args:
+        env: The unit of work; each page is committed.
+        backend: The backend.
+        full: True compares every record, and looks for deletions.
+    """
     _active(backend)
     report = Report()
-    for model in models_of(env, backend):
-        if not env[env[model].binds].store.synchronous:
-            work = WorkContext(model, collection=backend)
-            report.add(Observer(work, work.component(usage="record.exporter")).run())
+    found = (observer_of(env, backend, model) for model in models_of(env, backend))
+    observers = [observer for observer in found if observer is not None]
+    changed: dict[str, set[Key]] = {}
+    for observer in observers:
+        observer.run(full=full)
+        changed.setdefault(observer.records.name, set()).update(observer.changed)
+    for observer in observers:
+        observer.look_at_relatives(changed)
+        report.add(observer.report)
     return report
 
 
-def poll_backend(env: Env, backend: Any, *, progress: Progress | None = None) -> Report:
+def poll_backend(env: Env, backend: Any, *, full: bool = False, progress: Progress | None = None) -> Report:
     """Look at both sides of a backend for changes.
 
     Args:
         env: The unit of work; each page is committed.
         backend: The backend.
+        full: True compares everything again, also to find deletions.
         progress: Told how far it is.
     """
-    report = observe_backend(env, backend)
-    report.add(import_backend(env, backend, progress=progress))
+    report = observe_backend(env, backend, full=full)
+    report.add(import_backend(env, backend, full=full, progress=progress))
     return report
 
 

@@ -15,9 +15,10 @@ from isthmus.clock import Clock
 from isthmus.component import ComponentRegistry
 from isthmus.env import X2MANY, CreateSafety, Env, Field, Key, Model, ModelClasses, Record, Services
 from isthmus.errors import RecordValueError, near
+from isthmus.store.odoo.wire import from_wire, to_wire
 from isthmus.store.sql import SqlStore, SqlTransaction, make_engine
 from isthmus.testing.remote_faults import WRITES
-from isthmus.testing.remote_wire import from_wire, key_from_wire, to_wire
+from isthmus.testing.remote_wire import key_from_wire
 
 _STAMPS: Final = ("create_date", "write_date")
 _TAG: Final = re.compile(r"<[a-zA-Z/!]")
@@ -87,6 +88,7 @@ class RemoteRecords:
         self.methods: dict[str, Callable[..., Any]] = {
             "search": self._search,
             "search_count": self._search_count,
+            "search_read": self._search_read,
             "read": self._read,
             "create": self._create,
             "write": self._write,
@@ -164,6 +166,11 @@ class RemoteRecords:
     def _search_count(self, env: Env, model: str, domain: Sequence[Any] = ()) -> int:
         count: int = env[model].search_count(self._domain(model, domain))
         return count
+
+    def _search_read(
+        self, env: Env, model: str, domain: Sequence[Any], fields: Sequence[str], **page: Any
+    ) -> list[Any]:
+        return self._read(env, model, self._search(env, model, domain, **page), fields)
 
     def _read(self, env: Env, model: str, ids: Sequence[Any], fields: Sequence[str]) -> list[Any]:
         return [to_wire(row) for row in env[model].read(self._keys(model, ids), fields)]

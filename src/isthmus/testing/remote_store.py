@@ -19,9 +19,10 @@ from isthmus.errors import (
     UnknownModelError,
 )
 from isthmus.http import HTTPClient, Timeout
+from isthmus.store.odoo.feed import Feed, Row
+from isthmus.store.odoo.wire import from_wire, to_wire
 from isthmus.testing.remote_faults import WRITES
-from isthmus.testing.remote_feed import Feed
-from isthmus.testing.remote_wire import from_wire, key_from_wire, to_wire
+from isthmus.testing.remote_wire import key_from_wire
 
 _ERRORS: Final[Mapping[str, type[IsthmusError]]] = {
     "odoo.exceptions.MissingError": MissingRecordError,
@@ -154,14 +155,18 @@ class RemoteStore:
         """Read values by one call, in the order of *ids*; missing records are left out."""
         if not ids:
             return []
-        described = self.fields(model)
         env.external_call(f"read {len(ids)} {model}" if len(ids) > 1 else f"read {model}({ids[0]!r})")
         rows = self._call("read", model, {"ids": list(ids), "fields": list(fields)})
-        found: dict[Key, dict[str, Any]] = {}
-        for row in rows:
-            key = self.key(model, row.pop("id"))
-            found[key] = {"id": key} | {name: self._value(described[name], row[name]) for name in row}
+        found = {row["id"]: row for row in self._rows(model, rows)}
         return [found[key] for key in ids if key in found]
+
+    def _rows(self, model: str, rows: Iterable[dict[str, Any]]) -> list[Row]:
+        described = self.fields(model)
+        return [
+            {"id": self.key(model, row.pop("id"))}
+            | {name: self._value(described[name], row[name]) for name in row}
+            for row in rows
+        ]
 
     def _value(self, field: Field, value: Any) -> Any:
         value = from_wire(field, value)
@@ -302,20 +307,23 @@ class RemoteStore:
 
     def mark_now(self, env: Env, model: str) -> Any:
         """Give the mark from which on only later changes (and the lag window) are told."""
-        return self._feed(env, model).mark_now()
+        return self._feed(env, model, ()).mark_now()
 
-    def changes(self, env: Env, model: str, since: Any, limit: int) -> tuple[list[tuple[Key, datetime]], Any]:
-        """Read the next changes, oldest first; fewer than *limit* end the walk."""
-        return self._feed(env, model).page(since, limit, env.now())
+    def changes(
+        self, env: Env, model: str, since: Any, limit: int, fields: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], Any]:
+        """Read the next changes with their values, oldest first; fewer than *limit* end the walk."""
+        return self._feed(env, model, fields).page(since, limit)
 
-    def _feed(self, env: Env, model: str) -> Feed:
-        def search(domain: list[Any], order: str, limit: int) -> list[Key]:
-            return self._search(env, model, domain, order=order, limit=limit, context={"active_test": False})
+    def _feed(self, env: Env, model: str, fields: Sequence[str]) -> Feed:
+        wanted = list(dict.fromkeys(("write_date", *fields)))
 
-        def stamps(ids: list[Key]) -> dict[Key, datetime]:
-            return {row["id"]: row["write_date"] for row in self.read(env, model, ids, ["write_date"])}
+        def search(domain: list[Any], order: str, limit: int) -> list[Row]:
+            env.external_call(f"look for changes of {model}")
+            args = {"domain": domain, "order": order, "limit": limit, "fields": wanted}
+            return self._rows(model, self._call("search_read", model, args, {"active_test": False}))
 
-        return Feed(search, stamps, lag=self._lag)
+        return Feed(search, lag=self._lag, now=env.now)
 
     def ids(self, env: Env, model: str) -> list[Key]:
         """List the keys of all records, archived ones too."""
