@@ -13,6 +13,7 @@
     * ListenerError
     * BackendError
       * CredentialsError
+        * LoginRefusedError
   * FailError
     * UnknownModelError
     * UnknownFieldError
@@ -33,6 +34,7 @@
     * MaxRetriesError
   * RetryableJobError
     * NetworkRetryableError
+      * AnswerCutError
     * RateLimitedError
     * DatabaseBusyError
     * RecordLockedError
@@ -148,6 +150,20 @@ class CredentialsError(BackendError):
     """The other system refuses our credentials or our right to do this."""
 
 
+class LoginRefusedError(CredentialsError):
+    """The other system does not accept (any more) that we are who we say.
+
+    Nothing was done. Unlike a missing right it may be over when the credentials are read again.
+
+    Attributes:
+        expired: True when only the session ran out: the same credentials may open another one.
+    """
+
+    def __init__(self, message: str, *, expired: bool = False) -> None:
+        self.expired = expired
+        super().__init__(message)
+
+
 # --- fail ------------------------------------------------------------------------------
 
 
@@ -162,9 +178,9 @@ class UnknownModelError(FailError):
         model: The name that was asked for.
     """
 
-    def __init__(self, model: str, known: Iterable[str]) -> None:
+    def __init__(self, model: str, known: Iterable[str] = (), *, because: str = "") -> None:
         self.model = model
-        super().__init__(f"unknown model {model!r}{near(model, known)}")
+        super().__init__(f"unknown model {model!r}{f': {because}' if because else near(model, known)}")
 
 
 class UnknownFieldError(FailError):
@@ -175,10 +191,11 @@ class UnknownFieldError(FailError):
         field: The name that was not found.
     """
 
-    def __init__(self, model: str, field: str, known: Iterable[str]) -> None:
+    def __init__(self, model: str, field: str, known: Iterable[str] = (), *, because: str = "") -> None:
         self.model = model
         self.field = field
-        super().__init__(f"model {model!r} has no field {field!r}{near(field, known)}")
+        reason = f": {because}" if because else near(field, known)
+        super().__init__(f"model {model!r} has no field {field!r}{reason}")
 
 
 class DomainError(FailError):
@@ -280,6 +297,10 @@ class RetryableJobError(IsthmusError):
 
 class NetworkRetryableError(RetryableJobError):
     """The other system could not be reached or asked to try later; nothing was written."""
+
+
+class AnswerCutError(NetworkRetryableError):
+    """The answer to a read began and did not arrive whole; asking for less may help."""
 
 
 class RateLimitedError(RetryableJobError):

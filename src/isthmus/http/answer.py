@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx2
 
 from isthmus.errors import InvalidDataError, IsthmusError
-from isthmus.http.failure import Call, shorten, unsettled
+from isthmus.http.failure import Call, cut, shorten, unsettled
 
 Payload = dict[str, Any]
 """A record as the other system tells it."""
@@ -68,7 +68,8 @@ def decode(response: httpx2.Response, call: Call) -> Any:
     """Read the JSON that was promised.
 
     A page of a proxy or half an answer says nothing about the record: a read is repeated
-    later (`NetworkRetryableError`), a write has an unknown outcome (`UnknownOutcomeError`).
+    later (`NetworkRetryableError`, for half an answer `AnswerCutError`), a write has an unknown
+    outcome (`UnknownOutcomeError`).
 
     Args:
         response: A success whose body has been read.
@@ -86,9 +87,22 @@ def decode(response: httpx2.Response, call: Call) -> Any:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError) as exc:
-        message = f"cannot {call.what}: {call.server} promised JSON and sent something unreadable"
-        error = unsettled(message, call)
+        prefix = f"cannot {call.what}: {call.server} promised JSON and sent"
+        error = (
+            cut(f"{prefix} the beginning of an answer", call)
+            if _is_beginning(response.content, exc)
+            else unsettled(f"{prefix} something unreadable", call)
+        )
         raise error from exc
+
+
+def _is_beginning(content: bytes, error: Exception) -> bool:
+    """Tell half an answer, as a proxy cuts it, from something that is no JSON at all."""
+    text = content.strip()
+    if text[:1] not in {b"{", b"["} or not isinstance(error, ValueError):
+        return False
+    at_end = isinstance(error, json.JSONDecodeError) and not error.doc[error.pos :].strip()
+    return at_end or text[-1:] != {b"{": b"}", b"[": b"]"}[text[:1]]
 
 
 def as_object(value: Any, call: Call) -> Payload:

@@ -5,7 +5,8 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
@@ -18,6 +19,7 @@ import structlog
 from isthmus.clock import Clock, SystemClock
 from isthmus.env import Limiter, RateWindow
 from isthmus.errors import (
+    AnswerCutError,
     BackendError,
     CredentialsError,
     InvalidDataError,
@@ -94,12 +96,32 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is no success.
+
+    Attributes:
+        status: Its code, anything outside 200 to 299.
+        text: Its body, without our secrets.
+        location: Where it sends us, without our secrets; empty when it does not.
+    """
+
+    status: int
+    text: str
+    location: str = ""
+
+
+Explain = Callable[[Refusal, Call], IsthmusError | None]
+"""Says what an answer that is no success means, where its body tells more than its status."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Sent:
-    """What goes over the wire, without the credentials."""
+    """What goes over the wire, without the credentials of the client."""
 
     method: str
     path: str
     params: Mapping[str, str | int]
+    headers: Mapping[str, str]
     body: bytes | None
 
 
@@ -149,10 +171,12 @@ class HTTPClient:
         self.clock: Clock = clock or SystemClock()
         self.on_call: Callable[[str], None] | None = None
         """Told what a call is for, before it is made; may refuse it (`Env.external_call`)."""
+        self.clock_offset: timedelta | None = None
+        """How far the server's clock is before ours, by the last success; to the second."""
         self._auth = auth
         self._repeats = min(repeats, len(_PAUSES))
         self._refusals = frozenset(text.lower() for text in refusals)
-        self._mask = _Mask(self._scrub)
+        self._mask = _Mask(self.scrub)
         logging.getLogger("httpx2").addFilter(self._mask)
         self._client = httpx2.Client(
             headers={"User-Agent": user_agent, "Accept": "application/json"},
@@ -217,8 +241,10 @@ class HTTPClient:
         what: str,
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
+        headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         promise: Promise | None = None,
+        explain: Explain | None = None,
     ) -> Any:
         """Make one call and give the JSON it is answered with.
 
@@ -229,9 +255,12 @@ class HTTPClient:
                 ``"read card 5f3c"``. No personal data.
             params: The query.
             json: The body; None sends none.
+            headers: For this request only.
             idempotent: Whether it may be repeated without changing anything there. None: GET,
                 HEAD and OPTIONS may. True for a POST that only reads.
             promise: Holds the answer to its shape; None takes any JSON.
+            explain: Says what an answer that is no success means; where it gives None, and for a
+                429, the status decides.
 
         Returns:
             The parsed JSON; None for an answer without a body.
@@ -246,16 +275,21 @@ class HTTPClient:
         safe = method in _SAFE if idempotent is None else idempotent
         call = Call(what=what, safe=safe, server=self.server)
         body = None if json is None else encode(json, call)
-        sent = _Sent(method, path, dict(params or {}), body)
+        sent = _Sent(method, path, dict(params or {}), dict(headers or {}), body)
+        cut = False
         for pause in _PAUSES[: self._repeats] if safe else ():
             try:
-                return self._once(sent, call, promise)
+                return self._once(sent, call, promise, explain)
             except NetworkRetryableError as error:
                 if error.retry_in is not None and error.retry_in > _LONGEST_PAUSE:
                     raise
+                # Cut twice is no hiccup: the caller had better ask for less.
+                if cut and isinstance(error, AnswerCutError):
+                    raise
+                cut = isinstance(error, AnswerCutError)
                 asked = error.retry_in.total_seconds() if error.retry_in else 0
                 self.clock.sleep(max(pause, asked))
-        return self._once(sent, call, promise)
+        return self._once(sent, call, promise, explain)
 
     def request_object(self, method: str, path: str, *, what: str, **options: Any) -> Payload:
         """Make one call that promises a JSON object; arguments and errors as in `request`."""
@@ -267,7 +301,18 @@ class HTTPClient:
         value: list[Payload] = self.request(method, path, what=what, promise=as_objects, **options)
         return value
 
-    def _once(self, sent: _Sent, call: Call, promise: Promise | None) -> Any:
+    def scrub(self, text: str) -> str:
+        """Mask our secrets in a text that is not ours, before it is shown.
+
+        Args:
+            text: What the server says.
+
+        Returns:
+            The same without secrets.
+        """
+        return (self._auth() if callable(self._auth) else self._auth).scrub(text)
+
+    def _once(self, sent: _Sent, call: Call, promise: Promise | None, explain: Explain | None) -> Any:
         # One attempt.
         if self.limiter is not None:
             for quota in self.quotas(sent.path):
@@ -276,7 +321,8 @@ class HTTPClient:
         try:
             response = self._send(sent, call)
             if not response.is_success:
-                raise self._refused(sent.path, response, call)
+                raise self._refused(sent.path, response, call, explain)
+            self._set_clock(response)
             value = decode(response, call)
             value = value if promise is None else promise(value, call)
         except IsthmusError as error:
@@ -289,7 +335,7 @@ class HTTPClient:
 
     def _send(self, sent: _Sent, call: Call) -> httpx2.Response:
         auth = self._auth() if callable(self._auth) else self._auth
-        headers = dict(auth.headers)
+        headers = {**sent.headers, **auth.headers}
         if sent.body is not None:
             headers["Content-Type"] = "application/json"
         try:
@@ -299,14 +345,31 @@ class HTTPClient:
             raise InvalidDataError(msg) from exc
         except httpx2.InvalidURL as exc:
             raise error_for_exception(exc, call, text=auth.scrub(str(exc))) from exc
+        begun = False
         try:
-            return self._client.request(sent.method, url, content=sent.body, headers=headers)
+            with self._client.stream(sent.method, url, content=sent.body, headers=headers) as response:
+                begun = response.is_success
+                response.read()
+                return response
         except _FOREIGN as exc:
-            raise error_for_exception(exc, call, text=auth.scrub(str(exc))) from exc
+            raise error_for_exception(exc, call, text=auth.scrub(str(exc)), begun=begun) from exc
 
-    def _refused(self, path: str, response: httpx2.Response, call: Call) -> IsthmusError:
+    def _set_clock(self, response: httpx2.Response) -> None:
+        # An answer out of a cache (Age) tells the time at which it was made.
+        date = response.headers.get("date")
+        if date is None or "age" in response.headers:
+            return
+        try:
+            told = parsedate_to_datetime(date)
+        except ValueError:
+            return
+        self.clock_offset = told.replace(tzinfo=told.tzinfo or UTC) - self.clock.now()
+
+    def _refused(
+        self, path: str, response: httpx2.Response, call: Call, explain: Explain | None
+    ) -> IsthmusError:
         """Say what an answer that is no success means, and tell the limiter of a 429."""
-        text = self._scrub(response.text)
+        text = self.scrub(response.text)
         wait = retry_after(response.headers.get("retry-after"), now=self.clock.now())
         if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             over = self.exceeded(path, text)
@@ -314,12 +377,14 @@ class HTTPClient:
                 wait = wait if wait is not None else over[1].period
                 if self.limiter is not None:
                     self.limiter.exhausted(*over)
-        elif response.is_client_error and text.strip().lower() in self._refusals:
-            return CredentialsError(f"cannot {call.what}: {self.server} says {text.strip()!r}")
+        else:
+            if response.is_client_error and text.strip().lower() in self._refusals:
+                return CredentialsError(f"cannot {call.what}: {self.server} says {text.strip()!r}")
+            location = self.scrub(response.headers.get("location", ""))
+            refusal = Refusal(response.status_code, text, location)
+            if explain is not None and (error := explain(refusal, call)) is not None:
+                return error
         return error_for_status(response.status_code, call, text=text, retry_in=wait)
-
-    def _scrub(self, text: str) -> str:
-        return (self._auth() if callable(self._auth) else self._auth).scrub(text)
 
     def _note(self, level: int, method: str, call: Call, began: float, outcome: str) -> None:
         _log.log(

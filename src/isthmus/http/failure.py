@@ -7,7 +7,8 @@
 | 429                                              | `RateLimitedError`       | the same              |
 | 404, 410                                         | `IDMissingInBackend`     | the same              |
 | other 4xx                                        | `InvalidDataError`       | the same              |
-| 5xx, timeout, reset, cut, unreadable answer      | `NetworkRetryableError`  | `UnknownOutcomeError` |
+| 5xx, timeout, reset, unreadable answer           | `NetworkRetryableError`  | `UnknownOutcomeError` |
+| an answer that began and was cut                 | `AnswerCutError`         | `UnknownOutcomeError` |
 
 A *read* here is any call that may be repeated without changing anything there.
 """
@@ -22,6 +23,7 @@ from typing import Final
 import httpx2
 
 from isthmus.errors import (
+    AnswerCutError,
     BackendError,
     CredentialsError,
     IDMissingInBackend,
@@ -116,13 +118,14 @@ def error_for_status(
     return unsettled(message, call, retry_in=retry_in)
 
 
-def error_for_exception(error: Exception, call: Call, *, text: str = "") -> IsthmusError:
+def error_for_exception(error: Exception, call: Call, *, text: str = "", begun: bool = False) -> IsthmusError:
     """Say what an exception of the HTTP library means.
 
     Args:
         error: What it raised while the request was made or its answer read.
         call: The request.
         text: The exception's own words, without secrets.
+        begun: Whether the head of a success had arrived: then its body was cut.
 
     Returns:
         The error to raise; never None, for any exception.
@@ -132,6 +135,8 @@ def error_for_exception(error: Exception, call: Call, *, text: str = "") -> Isth
     """
     said = shorten(text) or type(error).__name__
     prefix = f"cannot {call.what}: "
+    if begun and not isinstance(error, httpx2.DecodingError):
+        return cut(f"{prefix}the answer of {call.server} was cut: {said}", call)
     match error:
         case httpx2.ConnectError() if (broken := _tls_problem(error)) is not None:
             # Both attributes are missing from an error that OpenSSL did not make.
@@ -155,6 +160,19 @@ def error_for_exception(error: Exception, call: Call, *, text: str = "") -> Isth
             return unsettled(f"{prefix}the answer of {call.server} cannot be decoded: {said}", call)
         case _:
             return unsettled(f"{prefix}the connection to {call.server} broke: {said}", call)
+
+
+def cut(message: str, call: Call) -> IsthmusError:
+    """Say what it means that an answer began and did not arrive whole.
+
+    Args:
+        message: What happened.
+        call: The request: asking for less may help a read, a write may have taken effect.
+
+    Returns:
+        The error to raise.
+    """
+    return AnswerCutError(message) if call.safe else unsettled(message, call)
 
 
 def unsettled(message: str, call: Call, *, retry_in: timedelta | None = None) -> IsthmusError:

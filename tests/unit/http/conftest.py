@@ -11,6 +11,8 @@ import pytest
 
 RESET = b"<reset>"
 """Written instead of an answer: cut the connection by TCP RST."""
+HOLD = b"<hold>"
+"""Written behind an answer: keep the connection open until the test is over."""
 
 
 @dataclass
@@ -80,7 +82,10 @@ class ScriptedServer:
             if answer == RESET:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
-            connection.sendall(answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            text = answer.removesuffix(HOLD)
+            connection.sendall(text.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            if text != answer:
+                self.over.wait()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 
-from isthmus.errors import InvalidDataError, NetworkRetryableError, UnknownOutcomeError
+from isthmus.errors import AnswerCutError, InvalidDataError, NetworkRetryableError, UnknownOutcomeError
 from isthmus.http import Call, as_object, as_objects, path
 from isthmus.http.answer import decode, encode, retry_after
 
@@ -63,18 +63,42 @@ def test_letters_of_all_planes_are_sent_as_they_are():
 
 @pytest.mark.parametrize(
     "content",
-    [b'{"id": "5f', b"", b"oops", b"\xff\xfe\x00", b"[" * 100_000],
-    ids=["cut", "empty", "text", "bytes", "deep"],
+    [b"", b"oops", b"\xff\xfe\x00", b"[" * 100_000, b'{"id": oops}'],
+    ids=["empty", "text", "bytes", "deep", "wrong"],
 )
 def test_unreadable_json_is_tried_later_for_a_read_and_unknown_for_a_write(content):
     """
-    A cut answer says nothing about the record.
+    Something that is no JSON says nothing about the record.
     """
     response = httpx2.Response(200, content=content, headers={"content-type": "application/json"})
 
     with pytest.raises(NetworkRetryableError, match="promised JSON and sent something unreadable"):
         decode(response, READ)
     with pytest.raises(UnknownOutcomeError):
+        decode(response, WRITE)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"id": "5f',
+        b'{"id"',
+        b"[",
+        b'[{"id": 1}',
+        b'[{"id": 1}, {"id": 2}, ',
+        b'{"cards": [{"id": 1}',
+        b"[tru",
+    ],
+)
+def test_the_beginning_of_an_answer_is_told_from_nonsense(content):
+    """
+    Who reads less may get a whole answer through a proxy that cuts long ones.
+    """
+    response = httpx2.Response(200, content=content, headers={"content-type": "application/json"})
+
+    with pytest.raises(AnswerCutError, match=r"cannot read card 17: .* sent the beginning of an answer"):
+        decode(response, READ)
+    with pytest.raises(UnknownOutcomeError, match="it may have taken effect"):
         decode(response, WRITE)
 
 

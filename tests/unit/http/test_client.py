@@ -11,6 +11,7 @@ import pytest
 
 from isthmus.env import RateWindow
 from isthmus.errors import (
+    AnswerCutError,
     BackendError,
     CredentialsError,
     IDMissingInBackend,
@@ -19,7 +20,7 @@ from isthmus.errors import (
     RateLimitedError,
     UnknownOutcomeError,
 )
-from isthmus.http import Auth, HTTPClient, Quota, Timeout
+from isthmus.http import Auth, HTTPClient, Quota, Refusal, Timeout
 from isthmus.testing.clock import FrozenClock
 
 TEN_SECONDS = RateWindow(100, timedelta(seconds=10))
@@ -27,6 +28,7 @@ QUARTER_HOUR = RateWindow(100, timedelta(seconds=900), "members")
 AUTH = Auth(headers={"Authorization": 'Key="k3y-0f-us"'}, params={"token": "t0ken/1"}, secrets=("k3y-0f-us",))
 SHORT = Timeout(read=timedelta(seconds=0.2))
 OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{"id": "17"}'
+CUT = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"id": "17"'
 BROKEN = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -105,6 +107,117 @@ def test_a_broken_compression_is_tried_again(server):
         pytest.raises(NetworkRetryableError, match="decoded"),
     ):
         client.request("GET", "/cards/17", what="read card 17")
+
+
+def test_an_answer_that_is_cut_once_is_asked_for_again(server, clock):
+    """
+    One cut is a hiccup like any other.
+    """
+    with HTTPClient(server.answers(CUT, OK), clock=clock) as client:
+        card = client.request("GET", "/cards/17", what="read card 17")
+
+    assert card == {"id": "17"}
+
+
+def test_an_answer_that_is_cut_twice_tells_so(server, clock):
+    """
+    Whoever asked may ask for less; a third time would bring the same.
+    """
+    client = HTTPClient(server.answers(CUT, CUT, OK), clock=clock)
+
+    with client, pytest.raises(AnswerCutError, match=r"the answer of 127\.0\.0\.1:\d+ was cut"):
+        client.request("GET", "/cards", what="list cards")
+    assert len(server.requests) == 2
+
+
+def test_a_silence_within_an_answer_is_a_cut(server):
+    """
+    The server began to answer and then hung: that is too much for it, not an outage.
+    """
+    stalled = CUT + b"<hold>"
+    client = HTTPClient(server.answers(stalled), timeout=SHORT, repeats=0)
+
+    with client, pytest.raises(AnswerCutError):
+        client.request("GET", "/cards", what="list cards")
+
+
+def test_an_error_page_that_is_cut_is_not_a_cut_answer(server):
+    """
+    Asking for less does not help against a server in trouble.
+    """
+    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 99\r\n\r\n<html>"
+
+    with (
+        HTTPClient(server.answers(head), repeats=0) as client,
+        pytest.raises(NetworkRetryableError) as caught,
+    ):
+        client.request("GET", "/cards", what="list cards")
+    assert not isinstance(caught.value, AnswerCutError)
+
+
+def test_the_answer_to_a_write_that_is_cut_leaves_it_unknown(server):
+    """
+    The write may have been made, however little of its answer arrived.
+    """
+    with HTTPClient(server.answers(CUT)) as client, pytest.raises(UnknownOutcomeError, match="was cut"):
+        client.request("POST", "/cards", json={}, what="create a card")
+    assert len(server.requests) == 1
+
+
+def test_a_caller_may_say_what_a_refusal_means(server):
+    """
+    Where the body of an error tells more than its status, the caller reads it; without secrets.
+    """
+    seen = []
+
+    def explain(refusal, call):
+        seen.append(refusal)
+        return BackendError(f"cannot {call.what}: {refusal.text}") if refusal.status == 422 else None
+
+    refused = answer("422 Unprocessable Content", b"no k3y-0f-us")
+    moved = answer("307 Temporary Redirect", b"", "Location: https://there/?token=t0ken%2F1")
+    client = HTTPClient(server.answers(refused, moved), auth=AUTH)
+
+    with client:
+        with pytest.raises(BackendError, match=r"cannot read card 17: no \*\*\*$"):
+            client.request("GET", "/cards/17", what="read card 17", explain=explain)
+        with pytest.raises(BackendError, match="Is the location the final address"):
+            client.request("GET", "/cards/17", what="read card 17", explain=explain)
+    assert seen == [Refusal(422, "no ***"), Refusal(307, "", "https://there/?token=***")]
+
+
+def test_a_request_may_carry_headers_of_its_own(server):
+    """
+    The credentials' headers go beside them.
+    """
+    with HTTPClient(server.answers(OK), auth=AUTH) as client:
+        client.request("GET", "/cards/17", headers={"X-Database": "company"}, what="read card 17")
+
+    assert "X-Database: company" in server.requests[0]
+    assert "Authorization: " in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("headers", "offset"),
+    [
+        ("Date: Sun, 01 Nov 2026 00:05:00 GMT", timedelta(minutes=5)),
+        ("Date: Sat, 31 Oct 2026 23:59:00 GMT", -timedelta(minutes=1)),
+        ("Date: Sun, 01 Nov 2026 00:05:00 GMT\r\nAge: 300", None),
+        ("Date: yesterday", None),
+        ("X-Date: none", None),
+    ],
+    ids=["before", "behind", "cached", "nonsense", "absent"],
+)
+def test_the_clock_of_the_server_is_compared_with_ours(server, clock, headers, offset):
+    """
+    Who filters by the server's times must know how wrong its clock is.
+    """
+    with HTTPClient(
+        server.answers(OK.replace(b"Content-Type", f"{headers}\r\nContent-Type".encode())), clock=clock
+    ) as client:
+        client.request("GET", "/cards/17", what="read card 17")
+
+    assert client.clock_offset == offset
 
 
 def test_a_read_survives_two_hiccups(server, clock):
