@@ -1,5 +1,7 @@
 """Fixtures for every test: real databases of both kinds."""
 
+import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,20 @@ def migrated_database_url(databases: Databases, database_kind: Kind) -> Iterator
     """A database with the schema of the core, the Trello plugin and the bundled models, once of each kind."""
     with databases.fresh(database_kind, migrate) as url:
         yield url
+
+
+@pytest.fixture
+def high_file_numbers() -> Iterator[None]:
+    """Files that are opened have numbers beyond 1,024, as in a program with many connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4_096)), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY)]
+    while taken[-1] < 1_024:
+        taken.append(os.dup(taken[0]))
+    yield
+    for file in taken:
+        os.close(file)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import select
 import threading
 import time
 from contextlib import suppress
@@ -16,6 +15,7 @@ from isthmus.errors import DatabaseBusyError
 from isthmus.job.line import Line
 from isthmus.job.rows import NOTIFY
 from isthmus.store.sql.engine import answers
+from isthmus.store.sql.ready import readable
 
 logger = logging.getLogger("isthmus.job")
 
@@ -103,11 +103,11 @@ class Wake:
 
     def _sleep_on_postgresql(self, wait: float) -> str | None:
         lane = None
-        readable: list[Any] = [self._reader]
+        files = [self._reader]
         driver = None if self._connection is None else self._connection.connection.dbapi_connection
         if driver is not None:
-            readable.append(driver.fileno())
-        found, _, _ = select.select(readable, [], [], wait)
+            files.append(driver.fileno())
+        found = readable(files, wait)
         if driver is None:
             return None
         try:
@@ -136,7 +136,7 @@ class Wake:
             if version != self._version:
                 self._version = version
                 return
-            if select.select([self._reader], [], [], min(_PEEK_S, left))[0]:
+            if readable([self._reader], min(_PEEK_S, left)):
                 return
 
     def _data_version(self) -> int:

@@ -19,6 +19,7 @@ from isthmus.job.rows import wake_idle
 from isthmus.job.wake import Wake
 from isthmus.store.sql.cut import shut
 from isthmus.testing import Probe
+from isthmus.testing.databases import Kind
 
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"])
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -139,6 +140,41 @@ class TestNudge:
             wake.nudge()
 
         assert before == []
+
+
+def test_it_wakes_in_a_program_with_many_files(
+    high_file_numbers: None, by_hand: Any, line: Line, database_kind: Kind
+) -> None:
+    """
+    The numbers of the pipe and of the connection are beyond those that ``select`` knows.
+    """
+    by_hand.worker(idle=True)
+    wake = Wake(by_hand.engine, line)
+    wake.listen()
+    woken = Probe[str | None]("woke")
+    called = threading.Event()
+
+    def sleep() -> None:
+        if database_kind == "sqlite":
+            wake._version = wake._data_version()
+        woken(wake.sleep(None))
+        called.wait(10)
+        woken(wake.sleep(None))
+        line.close()
+
+    thread = threading.Thread(target=sleep, daemon=True)
+    thread.start()
+    wake._sleeping.wait(10)
+    wake.nudge()
+    woken.wait()
+    commit(by_hand, "root.orders")
+    called.set()
+    woken.wait()
+    thread.join()
+    wake.close()
+
+    assert wake._reader > 1_023
+    assert woken.seen == [None, "root.orders" if database_kind == "postgresql" else None]
 
 
 def test_a_sleep_ends_by_itself(wake: Wake) -> None:

@@ -1,7 +1,6 @@
 """Engines for the two databases, with the settings that our guarantees need."""
 
 import re
-import select
 import sqlite3
 import time
 from contextlib import suppress
@@ -22,6 +21,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from isthmus.errors import DatabaseBusyError, ReadonlyError, SettingsError
+from isthmus.store.sql.ready import is_writable, readable
 
 READONLY: Final = "isthmus_readonly"
 """Execution option of a connection: its transaction will not write."""
@@ -142,11 +142,11 @@ def answers(driver: "psycopg.Connection[Any]") -> bool:
         wire.send_query(b"")
         end = time.monotonic() + _ANSWER_S
         while wire.flush():
-            if not select.select([], [wire.socket], [], max(0.0, end - time.monotonic()))[1]:
+            if not is_writable(wire.socket, max(0.0, end - time.monotonic())):
                 return False
         while True:
             while wire.is_busy():
-                if not select.select([wire.socket], [], [], max(0.0, end - time.monotonic()))[0]:
+                if not readable([wire.socket], max(0.0, end - time.monotonic())):
                     return False
                 wire.consume_input()
             if wire.get_result() is None:
