@@ -167,6 +167,7 @@ def test_it_wakes_in_a_program_with_many_files(
     wake._sleeping.wait(10)
     wake.nudge()
     woken.wait()
+    by_hand.job()
     commit(by_hand, "root.orders")
     called.set()
     woken.wait()
