@@ -1,6 +1,7 @@
 """Write a migration revision from the difference between the mapped classes and the revisions so far.
 
-``python tools/revision.py BRANCH "message"`` where BRANCH is ``isthmus``, ``project`` or ``trello``.
+``python tools/revision.py BRANCH "message"`` where BRANCH is ``isthmus``, a group of models or a
+connector.
 Read the result before committing it: a rename looks like a drop and an add.
 """
 
@@ -14,6 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Table
 
 from isthmus.hub import Hub
+from isthmus.models import GROUPS
 from isthmus.settings import Settings
 from isthmus.store.sql import SqlModel
 from isthmus.store.sql.migrate import BRANCH, VERSION_TABLE
@@ -21,16 +23,21 @@ from isthmus.store.sql.migrate import BRANCH, VERSION_TABLE
 ROOT = Path(__file__).parents[1] / "src" / "isthmus"
 FOLDERS = {
     BRANCH: ROOT / "store" / "sql" / "migrations" / "versions",
+    "partner": ROOT / "models" / "migrations" / "partner",
     "project": ROOT / "models" / "migrations" / "project",
+    "odoo": ROOT / "connectors" / "odoo" / "migrations",
     "trello": ROOT / "connectors" / "trello" / "migrations",
 }
 
 
 def branch_of(table: str) -> str:
     """Tell which branch a table belongs to."""
-    if table.startswith("isthmus_trello_"):
-        return "trello"
-    return BRANCH if table.startswith("isthmus_") else "project"
+    for connector in ("odoo", "trello"):
+        if table.startswith(f"isthmus_{connector}_"):
+            return connector
+    if table.startswith("isthmus_"):
+        return BRANCH
+    return "partner" if table.startswith("res_") else "project"
 
 
 def main(branch: str, message: str) -> None:
@@ -38,7 +45,15 @@ def main(branch: str, message: str) -> None:
     folder = FOLDERS[branch]
     existing = sorted(folder.glob("[0-9]*.py"))
     with tempfile.TemporaryDirectory() as scratch:
-        hub = Hub(Settings.load(database_url=f"sqlite:///{scratch}/x.db"))
+        models = [group for group in GROUPS if any(FOLDERS[group].glob("[0-9]*.py")) or group == branch]
+        plugins = [
+            name for name in ("odoo", "trello") if any(FOLDERS[name].glob("[0-9]*.py")) or name == branch
+        ]
+        hub = Hub(
+            Settings.load(
+                database_url=f"sqlite:///{scratch}/x.db", models=tuple(models), plugins=tuple(plugins)
+            )
+        )
         if any(any(f.glob("[0-9]*.py")) for f in FOLDERS.values()):
             hub.upgrade()
 

@@ -89,6 +89,14 @@ class BackendRecord(Record):
         for name in values:
             if name not in known:
                 raise ConfigurationError(f"{self._name} has no credential {name!r}{near(name, known)}")
+        self.keep_secrets(values)
+
+    def keep_secrets(self, values: Mapping[str, str]) -> None:
+        """Store secrets of ours beside the credentials, encrypted; those not named stay as they are.
+
+        Args:
+            values: By name; no type of backend needs to know them.
+        """
         merged = {**self.credentials._values, **values}
         sealed = self.env.services.secrets.seal(merged, context=f"backend/{self.id}")
         self.write({"sealed_credentials": sealed})
@@ -133,6 +141,8 @@ class Backend(SqlModel):
         _versions: The type's versions with their parents: ``{"1.7": None, "1.7-acme": "1.7"}``.
         _credentials: Names of the credentials the type needs.
         _options: Names and defaults of its options.
+        _questions: What to ask a person who adds one, by field, option or credential; what is named here is
+            needed, and asked for in this order.
     """
 
     __tablename__ = "isthmus_backend"
@@ -144,6 +154,7 @@ class Backend(SqlModel):
     _versions: ClassVar[Mapping[str, str | None]] = {}
     _credentials: ClassVar[tuple[str, ...]] = ()
     _options: ClassVar[Mapping[str, Any]] = {}
+    _questions: ClassVar[Mapping[str, str]] = {}
 
     id: Mapped[int] = mapped_column(primary_key=True)
     type: Mapped[str]

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from isthmus.cli import backend_add
+from isthmus.cli import backend_add, backend_key
 from isthmus.cli.ask import is_interactive
 from isthmus.cli.backend_values import Change, read_changes
 from isthmus.cli.command import command, group
@@ -14,6 +14,7 @@ from isthmus.errors import SecretError, UsageError
 
 app = group("backend", help="The external systems that we talk to: where they are, and what is synchronised.")
 backend_add.add_to(app)
+backend_key.add_to(app)
 
 Name = Annotated[str, typer.Argument(metavar="BACKEND", help="What it is called here.")]
 
@@ -30,11 +31,14 @@ def list_(session: Session) -> None:
                 "url": b["url"],
                 "version": b["version"],
                 "active": b["active"],
+                "key_expires": (b["options"] or {}).get("key_expires"),
             }
             for b in found
         ]
     session.out.document({"backends": backends, "run": session.run_id})
-    session.out.table(("name", "type", "url", "version", "active"), [list(b.values()) for b in backends])
+    columns = ("name", "type", "url", "version", "active", "key expires")
+    shown = columns if any(b["key_expires"] for b in backends) else columns[:-1]
+    session.out.table(shown, [list(b.values())[: len(shown)] for b in backends])
     if not backends:
         session.out.say("there is no backend yet: isthmus backend add trello")
 

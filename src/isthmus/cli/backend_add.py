@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from isthmus.cli.ask import ask, ask_secret, choose, require_person
+from isthmus.cli.backend_values import read_option
 from isthmus.cli.command import command
 from isthmus.cli.session import Session
 from isthmus.errors import BackendError, CredentialsError, PluginError, UsageError, near
@@ -25,17 +26,22 @@ def add_to(app: typer.Typer) -> None:
             "isthmus backend add trello                                  # asks for what it needs",
             "isthmus backend add trello --key env:TRELLO_KEY --token env:TRELLO_TOKEN --board all",
             "isthmus backend add trello --name second --board Website --board 'Mobile app'",
+            "isthmus backend add odoo company --url https://example.odoo.com --database example \\",
+            "  --login sync@example.com --key env:ODOO_KEY",
         ),
     )(add)
 
 
 def add(
     session: Session,
-    type_: Annotated[str, typer.Argument(metavar="TYPE", help="The connector, such as trello.")],
-    name: Annotated[
-        str | None, typer.Option("--name", help="What it is called here; else as its type.")
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="The connector, such as trello or odoo.")],
+    called: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="What it is called here; else as its type.")
     ] = None,
-    key: Annotated[str | None, typer.Option("--key", help="API key; or env:NAME, file:PATH.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The same as NAME.")] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="API key, or password; or env:NAME, file:PATH.")
+    ] = None,
     token: Annotated[str | None, typer.Option("--token", help="Token; or env:NAME, file:PATH.")] = None,
     credential: Annotated[
         list[str] | None,
@@ -44,27 +50,40 @@ def add(
     url: Annotated[
         str | None, typer.Option("--url", help="Where it is, instead of its usual address.")
     ] = None,
+    database: Annotated[
+        str | None, typer.Option("--database", help="Name of the database there, for odoo.")
+    ] = None,
+    login: Annotated[str | None, typer.Option("--login", help="Login of the user there, for odoo.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="Another option of the type; repeatable."),
+    ] = None,
     board: Annotated[
         list[str] | None,
         typer.Option("--board", metavar="BOARD", help="ID or name of a board, or all; repeatable."),
     ] = None,
 ) -> None:
-    """Connect an account: try it, list its boards, and choose those to be synchronised.
+    """Connect an account: try it, and choose what is to be synchronised.
 
     What is missing is asked for; secrets do not show while they are typed, and are stored encrypted.
     env:NAME and file:PATH are kept as references, and read when they are needed.
 
     Raises:
+        UsageError: When it is given two names.
         CredentialsError: When the other system refuses them; nothing is added.
     """
     from isthmus.sync.service import get_backend
 
-    called = name or type_
+    if called and name and called != name:
+        raise UsageError(f"it is given two names, {called!r} and {name!r}: leave one out")
+    called = called or name or type_
     with session.env(readonly=True) as env:
         model = _model(session, type_)
         kind = env[model].store.mapped(model)
         _refuse_taken(env, called)
-    given = {"key": key, "token": token, **_pairs(credential or [])}
+    url = url or _asked(kind, "url", "--url")
+    options = _options(kind, {"database": database, "login": login, **_pairs(option or [], "--option")})
+    given = {"key": key, "token": token, **_pairs(credential or [], "--credential")}
     credentials = _credentials(kind, {k: v for k, v in given.items() if v is not None})
     if "boards" in kind._options and not board:
         require_person("--board", "the ID or name of a board to be synchronised, or all")
@@ -72,6 +91,7 @@ def add(
     with session.env() as env:
         backend = env[model].create({"name": called, "url": url, "active": False})
         backend.set_credentials(credentials)
+        backend.set_options(options)
     try:
         with session.env() as env:
             backend = get_backend(env, called)
@@ -88,7 +108,8 @@ def add(
         with session.env() as env:
             get_backend(env, called).unlink()
         if isinstance(exc, CredentialsError):
-            raise CredentialsError(f"{exc}; backend {called!r} was not added: check key and token") from exc
+            what = " and ".join(kind._credentials)
+            raise CredentialsError(f"{exc}; backend {called!r} was not added: check {what}") from exc
         raise
     names = [b["name"] for b in there if b["id"] in (chosen or [])]
     session.out.document({
@@ -127,14 +148,31 @@ def _refuse_taken(env: Any, name: str) -> None:
         )
 
 
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
+def _asked(kind: Any, name: str, option: str) -> str | None:
+    """Ask for something that the type needs; None when it does not."""
+    return ask(option, kind._questions[name]) if name in kind._questions else None
+
+
+def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     pairs = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError("--credential is NAME=VALUE")
+            raise UsageError(f"{option} is NAME=VALUE")
         pairs[name] = value
     return pairs
+
+
+def _options(kind: Any, given: Mapping[str, str | None]) -> dict[str, Any]:
+    texts = {name: text for name, text in given.items() if text is not None}
+    for name in texts:
+        if name not in kind._options:
+            raise UsageError(f"{kind._name} has no option {name!r}{near(name, kind._options)}")
+    for name in kind._questions:
+        if name in kind._options and name not in texts:
+            flag = f"--{name}" if name in given else f"--option {name}=VALUE"
+            texts[name] = ask(flag, kind._questions[name])
+    return {name: read_option(name, text, kind._options[name]) for name, text in texts.items()}
 
 
 def _credentials(kind: Any, given: Mapping[str, str]) -> dict[str, str]:
@@ -143,8 +181,10 @@ def _credentials(kind: Any, given: Mapping[str, str]) -> dict[str, str]:
             raise UsageError(f"{kind._name} has no credential {name!r}{near(name, kind._credentials)}")
     values = {}
     for name in kind._credentials:
-        option = f"--{name}" if name in _WHERE else f"--credential {name}=VALUE"
-        values[name] = given.get(name) or ask_secret(option, _WHERE.get(name, name))
+        flag = f"--{name}" if name in _WHERE else f"--credential {name}=VALUE"
+        values[name] = given.get(name) or ask_secret(
+            flag, kind._questions.get(name) or _WHERE.get(name, name)
+        )
     return values
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from isthmus.cli.backend_key import expiry, warning
 from isthmus.cli.command import command
 from isthmus.cli.session import Session
 from isthmus.errors import SchemaError, SecretError
@@ -78,6 +79,7 @@ def _backend(env: "Env", backend: Any) -> dict[str, Any]:
         "cursor_moved": cursors[0]["updated_at"] if cursors else None,
         "bindings": bindings,
         "inbox_open": env["isthmus.checkpoint"].search_count([*mine, ("state", "=", "open")]),
+        "key_expires": expiry(backend),
     }
 
 
@@ -102,6 +104,8 @@ def _problems(session: Session, found: Mapping[str, Any]) -> list[str]:
         for b in found["backends"]
         if not b["active"]
     ]
+    now = session.hub.clock.now()
+    problems += [told for b in found["backends"] if b["active"] and (told := warning(b, now))]
     jobs = found["jobs"]
     if not found["workers"] and not found["stuck"] and any(b["active"] for b in found["backends"]):
         problems.append("no worker is running, changes are not looked for: isthmus worker")

@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import Final
 
 GROUPS: Final[Mapping[str, tuple[str, Path]]] = MappingProxyType({
-    "project": ("isthmus.models.project", Path(__file__).parent / "migrations" / "project")
+    "partner": ("isthmus.models.partner", Path(__file__).parent / "migrations" / "partner"),
+    "project": ("isthmus.models.project", Path(__file__).parent / "migrations" / "project"),
 })
 """Module and revisions folder of each group of models, by the name that settings use."""
 

@@ -25,7 +25,8 @@ HERE = "isthmus"
 @pytest.fixture
 def hub(database_url: str) -> Iterator[Hub]:
     """A hub over an empty database."""
-    with Hub(Settings(database_url=database_url)) as made:
+    everything = {"plugins": ("odoo", "trello"), "models": ("partner", "project")}
+    with Hub(Settings(database_url=database_url, **everything)) as made:
         yield made
 
 
