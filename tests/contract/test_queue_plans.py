@@ -192,7 +192,7 @@ class TestPlans:
 
     def test_of_looking_for_dead_workers(self, full: Hub, program: Any, plans: Any) -> None:
         """
-        The jobs of one are found among those of the others, and its row goes.
+        The jobs of one are found among those of the others, and its row goes; and our own that are lost.
         """
         gone = f"{str(full.owner).partition(':')[0]}:1:0123456789abcdef"
         with full.engine.begin() as connection:
@@ -205,12 +205,15 @@ class TestPlans:
                 {"gone": gone},
             )
             connection.execute(update(JOBS).where(JOBS.c.id == start_of(4) + 8).values(worker_id=2))
+        mine = full.queue.members.id
+        with full.engine.begin() as connection:
+            connection.execute(update(JOBS).where(JOBS.c.id == start_of(4) + 9).values(worker_id=mine))
         taken: list[int] = []
 
-        found = plans(lambda: taken.append(full.queue.members.look(lambda *_: True)))
+        found = plans(lambda: taken.append(full.queue.members.look(full.queue.claimer.held())))
 
-        assert taken == [1]
-        assert len(found) >= 3
+        assert taken == [2]
+        assert len(found) >= 4
         assert walking(found) == []
 
     def test_of_equal_jobs(self, full: Hub, program: Any, plans: Any) -> None:

@@ -101,12 +101,11 @@ class Claimer:
         """True while this process has jobs that it has claimed."""
         return bool(self._groups)
 
-    def is_held(self, job_id: int, attempt: int) -> bool:
-        """Tell whether this process is at a job."""
-        key = (job_id, attempt)
-        returning = self._returning.get(job_id)
-        held = returning is not None and returning.attempt == attempt
-        return held or any(key in group for group in list(self._groups))
+    def held(self) -> set[tuple[int, int]]:
+        """Give the jobs that this process is at, by id and attempt; to be called where nobody claims."""
+        # In this order: what is given back leaves its claim for the others, and then is not started any more.
+        jobs = self.running
+        return {(job.id, job.attempt) for job in (*jobs, *self._returning.copy().values())}
 
     def release(self, group: Group, took_s: float | None = None) -> None:
         """Count a claim as ended.
@@ -150,9 +149,7 @@ class Claimer:
 
     def give_back(self, group: Group) -> int:
         """Give back, uncounted, what of a claim is not begun; tells how many jobs that were."""
-        rest = group.strip()
-        for job in rest:
-            self._returning[job.id] = job
+        rest = group.strip(self._returning)
         try:
             return sum(self._outcomes.unclaim(job) for job in rest)
         finally:
@@ -185,7 +182,7 @@ class Claimer:
             if group is None and (not self.tended or self._members.look_is_due):
                 self._lanes_may_have_changed()
                 known = self._members.is_registered
-                if self._members.look(self.is_held) or self._members.is_registered != known:
+                if self._members.look(self.held()) or self._members.is_registered != known:
                     group = self._claim_some(size)
             if group is not None:
                 self._groups.add(group)
@@ -200,7 +197,7 @@ class Claimer:
         if self._leaving:
             self._leave_late()
         if self._members.look_is_due:
-            self._members.look(self.is_held)
+            self._members.look(self.held())
             self._lanes_may_have_changed()
         if time.monotonic() >= self._line_up_at:
             self._take_due()

@@ -44,6 +44,16 @@ class Claimed(NamedTuple):
         """Model and method."""
         return f"{self.model}.{self.method}"
 
+    def may_join(self, first: "Claimed") -> bool:
+        """Tell whether this job may share the transaction that *first* begins."""
+        return (
+            not self.alone
+            and self.method == first.method
+            and self.model == first.model
+            and self.user == first.user
+            and self.ctx == first.ctx
+        )
+
 
 COLUMNS: Final = [JOBS.c["user_name" if field == "user" else field] for field in Claimed._fields]
 """The columns of a row of which ``Claimed._make`` makes a claim."""
@@ -94,34 +104,24 @@ class Group:
     def join(self, first: Claimed, most: int) -> list[Claimed]:
         """Begin the jobs after *first* that may share its transaction, too; gives all of them."""
         with self._lock:
-            while len(self._begun) < most and self._jobs and _alike(self._jobs[0], first):
+            while len(self._begun) < most and self._jobs and self._jobs[0].may_join(first):
                 self._begun.append(self._jobs.popleft())
             return list(self._begun)
 
-    def strip(self) -> list[Claimed]:
-        """Take away what is not begun."""
+    def strip(self, into: dict[int, Claimed]) -> list[Claimed]:
+        """Take away what is not begun.
+
+        Args:
+            into: Where it is found from then on, by number: at no moment it is at neither place.
+        """
         with self._lock:
             rest = list(self._jobs)
+            into.update((job.id, job) for job in rest)
             self._jobs.clear()
             return rest
-
-    def __contains__(self, key: tuple[int, int]) -> bool:
-        """Tell whether a job, by id and attempt, is or will be begun here."""
-        with self._lock:
-            return any((job.id, job.attempt) == key for job in (*self._begun, *self._jobs))
 
     @property
     def all(self) -> list[Claimed]:
         """What is begun, and what is not."""
         with self._lock:
             return [*self._begun, *self._jobs]
-
-
-def _alike(job: Claimed, first: Claimed) -> bool:
-    return (
-        not job.alone
-        and job.method == first.method
-        and job.model == first.model
-        and job.user == first.user
-        and job.ctx == first.ctx
-    )

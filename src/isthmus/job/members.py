@@ -3,9 +3,9 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from datetime import timedelta
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -59,7 +59,6 @@ class Members:
         self._id: int | None = None
         self._pid_owner = ""
         self._lock = threading.Lock()
-        self._signed_at = 0.0
         self._looked_at = 0.0
         self._idle = False
         self.threads = 1
@@ -104,24 +103,12 @@ class Members:
             if found is None:
                 found = connection.execute(insert(WORKERS).values(row).returning(WORKERS.c.id)).scalar_one()
             self._id = int(found)
-        self._signed_at = time.monotonic()
 
     def sign(self) -> None:
         """Give a sign of life, for the jobs and the slots of this process too."""
         if self._id is None:
             return
         self._owner.sign()
-        with self._line.transaction() as connection:
-            there = self.sign_with(connection)
-        if not there:
-            self._forget()
-
-    def _forget(self) -> None:
-        logger.warning("this worker was taken for dead; it goes on under a new number")
-        self._id = None
-
-    def sign_with(self, connection: Connection) -> bool:
-        """Give the sign of life in a transaction that is under way; False when nobody expects it any more."""
         sign = (
             update(WORKERS)
             .where(WORKERS.c.id == self._id)
@@ -132,15 +119,15 @@ class Members:
                 channels=",".join(self.channels),
             )
         )
-        there = connection.execute(sign).rowcount == 1
-        self._lanes.prolong(connection, self._id or 0, self._lease)
-        self._signed_at = time.monotonic()
-        return there
+        with self._line.transaction() as connection:
+            there = connection.execute(sign).rowcount == 1
+            self._lanes.prolong(connection, self._id, self._lease)
+        if not there:
+            self._forget()
 
-    @property
-    def sign_is_due(self) -> bool:
-        """True when the last sign of life is a third of the lease ago."""
-        return time.monotonic() - self._signed_at > self._lease.total_seconds() / 3
+    def _forget(self) -> None:
+        logger.warning("this worker was taken for dead; it goes on under a new number")
+        self._id = None
 
     def set_idle(self, idle: bool) -> bool:
         """Say whether a commit that delays jobs shall wake this process; tells whether that is new."""
@@ -161,7 +148,7 @@ class Members:
 
     def _remove(self, connection: Connection, worker_id: int, *conditions: Any) -> bool:
         """Take a member's row away, unless jobs of it are left: nobody would find them without it."""
-        still = select(JOBS.c.id).where(in_state(State.STARTED), JOBS.c.worker_id == worker_id).exists()
+        still = select(JOBS.c.id).where(*_started_by(worker_id)).exists()
         gone = delete(WORKERS).where(WORKERS.c.id == worker_id, ~still, *conditions)
         if not connection.execute(gone).rowcount:
             return False
@@ -182,12 +169,12 @@ class Members:
         """True when nobody was looked for a second long."""
         return time.monotonic() - self._looked_at >= _LOOK_EVERY_S
 
-    def look(self, is_ours: Callable[[int, int], bool]) -> int:
+    def look(self, held: Container[tuple[int, int]]) -> int:
         """Take back the jobs and slots of dead members.
 
         Args:
-            is_ours: Tells of a job, by id and attempt, whether this process is at it: one that is
-                started in our name and is not was claimed, or ended, by a statement whose answer was lost.
+            held: The jobs that this process is at, by id and attempt: one that is started in our name and
+                not among them was claimed, or ended, by a statement whose answer was lost.
 
         Returns:
             How many jobs were taken back.
@@ -202,7 +189,7 @@ class Members:
             self._forget()
         for worker_id, owner, is_late in rows:
             if (worker_id, owner) == mine:
-                count += self._take_back_lost(is_ours)
+                count += self._take_back_lost(int(worker_id), held)
             elif self._owner.is_gone(owner):
                 count += self._take_back(int(worker_id), overdue=False)
             elif is_late and not self._lives_here(owner):
@@ -214,10 +201,15 @@ class Members:
         silent = self._owner.silent_for(owner) if self._one_machine else None
         return silent is not None and silent < self._lease.total_seconds()
 
-    def _take_back_lost(self, is_ours: Callable[[int, int], bool]) -> int:
-        lost = [job for job in self._started(self._id or 0) if not is_ours(job.id, job.attempt)]
+    def _take_back_lost(self, worker_id: int, held: Container[tuple[int, int]]) -> int:
+        # Not the whole rows: up to thousands each second, of which next to none is ever lost.
+        mine = select(JOBS.c.id, JOBS.c.attempt).where(*_started_by(worker_id))
+        with self._line.reading() as connection:
+            lost = [row.id for row in connection.execute(mine) if (row.id, row.attempt) not in held]
+        if not lost:
+            return 0
         # Whether they ran is not known: none of them is charged unless it was the first of its claim.
-        return self._rescue(lost, overdue=False)
+        return self._rescue(self._started(worker_id, JOBS.c.id.in_(lost)), overdue=False)
 
     def _take_back(self, worker_id: int, *, overdue: bool) -> int:
         count = self._rescue(self._started(worker_id), overdue=overdue)
@@ -227,8 +219,8 @@ class Members:
                 logger.warning("worker %s is gone; %s jobs were taken back from it", worker_id, count)
         return count
 
-    def _started(self, worker_id: int) -> list[Claimed]:
-        mine = select(*COLUMNS).where(in_state(State.STARTED), JOBS.c.worker_id == worker_id)
+    def _started(self, worker_id: int, *conditions: Any) -> list[Claimed]:
+        mine = select(*COLUMNS).where(*_started_by(worker_id), *conditions)
         with self._line.reading() as connection:
             jobs = [Claimed._make(row) for row in connection.execute(mine)]
         # Here, for the few that they are: each worker asks this every second.
@@ -256,11 +248,8 @@ class Members:
         most = self._batch_of(first.model, first.method)
         if most <= 1 or first.alone:
             return 0
-        together = 0
-        for job in left[:most]:
-            if job.alone or (job.model, job.method, job.user, job.ctx) != (
-                first.model, first.method, first.user, first.ctx,
-            ):  # fmt: skip
-                break
-            together += 1
-        return together
+        return sum(1 for _ in takewhile(lambda job: job.may_join(first), left[:most]))
+
+
+def _started_by(worker_id: int) -> list[Any]:
+    return [in_state(State.STARTED), JOBS.c.worker_id == worker_id]

@@ -209,7 +209,7 @@ class TestLanes:
         monkeypatch.setattr(module, "_FULL_S", 600.0)
         process = start_process({"a": {"capacity": 1}})
         process.claimer.tended = True
-        process.members.look(lambda *_: True)
+        process.members.look(process.claimer.held())
         by_hand.jobs(2, channel="root.a")
         group = process.claimer.claim(one=True)
         refused = process.claimer.claim(one=True)
@@ -263,14 +263,34 @@ class TestHeld:
         By number and attempt.
         """
         job_id = by_hand.job()
-        before = process.claimer.is_held(job_id, 1)
+        states = [(process.claimer.held(), process.claimer.is_busy)]
         group = process.claimer.claim()
-        during = process.claimer.is_held(job_id, 1), process.claimer.is_held(job_id, 2)
+        states.append((process.claimer.held(), process.claimer.is_busy))
         process.claimer.release(group)
+        states.append((process.claimer.held(), process.claimer.is_busy))
 
-        assert (before, during) == (False, (True, False))
-        assert not process.claimer.is_held(job_id, 1)
+        assert states == [(set(), False), ({(job_id, 1)}, True), (set(), False)]
         assert process.claimer.running == []
+
+    def test_a_job_is_held_while_it_is_given_back(
+        self, by_hand: Any, process: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        It is started in our name until that is written.
+        """
+        numbers = by_hand.jobs(11)
+        claim(process, took_s=0.001)
+        group = process.claimer.claim()
+        group.take()
+        held: list[set[tuple[int, int]]] = []
+        unclaim = process.outcomes.unclaim
+        monkeypatch.setattr(
+            process.outcomes, "unclaim", lambda job: (held.append(process.claimer.held()), unclaim(job))[1]
+        )
+        process.claimer.give_back(group)
+
+        assert held == [{(number, 1) for number in numbers[1:]}] * 9
+        assert process.claimer.held() == {(numbers[1], 1)}
 
     def test_what_was_not_begun_is_given_back(self, by_hand: Any, process: Any) -> None:
         """

@@ -120,14 +120,16 @@ class TestJoin:
 class TestStrip:
     def test_what_is_not_begun_is_taken_away(self) -> None:
         """
-        The job under way stays.
+        The job under way stays; the others are found in another place from that moment.
         """
         group = Group([job(1), job(2), job(3)])
         group.take()
+        place = {7: job(7)}
 
-        rest = group.strip()
+        rest = group.strip(place)
 
         assert numbers(rest) == [2, 3]
+        assert place == {2: job(2), 3: job(3), 7: job(7)}
         assert numbers(group.all) == [1]
         assert group.take() is None
 
@@ -148,22 +150,8 @@ class TestStrip:
         thread = threading.Thread(target=begin)
         thread.start()
         under_way.wait(10)
-        rest = numbers(group.strip())
+        rest = numbers(group.strip({}))
         thread.join()
 
         assert begun
         assert begun + rest == list(range(20_000))
-
-
-def test_a_claim_knows_its_jobs_by_number_and_attempt() -> None:
-    """
-    An earlier or later attempt is another claim's; what was given back is nobody's.
-    """
-    group = Group([job(1, attempt=2), job(2), job(3)])
-    group.take()
-    before = [(1, 2) in group, (1, 1) in group, (1, 3) in group, (2, 1) in group]
-    group.strip()
-
-    assert before == [True, False, False, True]
-    assert (1, 2) in group
-    assert (2, 1) not in group

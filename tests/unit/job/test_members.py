@@ -1,11 +1,12 @@
 """Processes that claim jobs register, give signs of life, and take over from those that died."""
 
 import logging
+import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, event, insert, select, update
 
 from isthmus.job.table import JOBS, SLOTS, WORKERS
 from isthmus.testing import FrozenClock
@@ -14,14 +15,8 @@ from isthmus.testing.databases import Kind
 LATE = timedelta(seconds=61)
 
 
-def ours(*_: Any) -> bool:
-    """Say that this process is at every job that is started in its name."""
-    return True
-
-
-def not_ours(*_: Any) -> bool:
-    """Say that this process is at none."""
-    return False
+NONE: Final = frozenset[tuple[int, int]]()
+"""What a process is at that is at no job."""
 
 
 def workers(by_hand: Any) -> list[int]:
@@ -109,7 +104,7 @@ class TestRegister:
             connection.execute(update(WORKERS).values(owner=other.gone))
 
         assert left == [number]
-        assert other.members.look(ours) == 1
+        assert other.members.look(NONE) == 1
         assert workers(by_hand) == []
 
 
@@ -204,7 +199,7 @@ class TestLook:
         by_hand.job(state="started", attempt=1, worker_id=gone, claim_no=1)
         with by_hand.engine.begin() as connection:
             connection.execute(insert(SLOTS).values(channel="root.a", n=1, worker_id=gone))
-        count = process.members.look(ours)
+        count = process.members.look(NONE)
         with by_hand.engine.begin() as connection:
             holder = connection.scalar(select(SLOTS.c.worker_id))
 
@@ -222,9 +217,9 @@ class TestLook:
         """
         elsewhere = by_hand.worker(owner="elsewhere:1:x")
         by_hand.job(state="started", attempt=1, worker_id=elsewhere, claim_no=1)
-        counts = [process.members.look(ours)]
+        counts = [process.members.look(NONE)]
         clock.sleep(LATE.total_seconds())
-        counts.append(process.members.look(ours))
+        counts.append(process.members.look(NONE))
 
         assert counts == [0, 1]
         assert read(by_hand, "state", "rescues") == [("pending", 1)]
@@ -241,7 +236,7 @@ class TestLook:
         clock.sleep(LATE.total_seconds())
         other.owner.sign()
 
-        count = process.members.look(ours)
+        count = process.members.look(NONE)
 
         assert count == (0 if database_kind == "sqlite" else 1)
 
@@ -262,7 +257,7 @@ class TestLook:
 
         monkeypatch.setattr(process.members, "_started", sign_first)
 
-        count = process.members.look(ours)
+        count = process.members.look(NONE)
 
         assert count == 0
         assert read(by_hand, "state", "rescues") == [("started", 0)]
@@ -277,11 +272,40 @@ class TestLook:
             by_hand.job(state="started", attempt=1, worker_id=mine, claim_no=number)
         (first, _) = by_hand.states()
 
-        count = process.members.look(lambda job_id, attempt: (job_id, attempt) == (first, 1))
+        count = process.members.look({(first, 1)})
 
         assert count == 1
         assert read(by_hand, "state") == [("started",), ("pending",)]
         assert workers(by_hand) == [mine]
+
+    def test_another_attempt_at_a_job_is_not_ours(self, by_hand: Any, process: Any) -> None:
+        """
+        We are at one that was taken over; the one that is started in our name now is lost.
+        """
+        job_id = by_hand.job(state="started", attempt=2, worker_id=process.members.id, claim_no=1)
+
+        count = process.members.look({(job_id, 1)})
+
+        assert count == 1
+        assert read(by_hand, "state", "attempt") == [("pending", 2)]
+
+    def test_of_our_own_jobs_only_lost_ones_are_read(self, by_hand: Any, process: Any) -> None:
+        """
+        Each worker asks every second, and may be at thousands.
+        """
+        mine = process.members.id
+        held = {(job_id, 1) for job_id in by_hand.jobs(3, state="started", attempt=1, worker_id=mine)}
+        asked: list[str] = []
+        event.listen(by_hand.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        counts = [process.members.look(held)]
+        without = [statement for statement in asked if re.match("SELECT.*payload", statement, re.DOTALL)]
+        by_hand.job(state="started", attempt=1, worker_id=mine)
+        counts.append(process.members.look(held))
+        with_one = [statement for statement in asked if re.match("SELECT.*payload", statement, re.DOTALL)]
+
+        assert counts == [0, 1]
+        assert (len(without), len(with_one)) == (0, 1)
+        assert read(by_hand, "state") == [("started",)] * 3 + [("pending",)]
 
     def test_a_process_finds_that_it_was_taken_for_dead(self, by_hand: Any, process: Any) -> None:
         """
@@ -290,7 +314,7 @@ class TestLook:
         first = process.members.id
         be_forgotten(by_hand)
 
-        count = process.members.look(not_ours)
+        count = process.members.look(NONE)
 
         assert count == 0
         assert process.members.id != first
@@ -300,7 +324,7 @@ class TestLook:
         Whoever asks whether one is due hears so once.
         """
         before = process.members.look_is_due
-        process.members.look(ours)
+        process.members.look(NONE)
 
         assert (before, process.members.look_is_due) == (True, False)
 
@@ -317,7 +341,7 @@ class TestCharging:
         by_hand.job(**started, claim_no=1, priority=10)
         by_hand.job(**started, claim_no=2)
 
-        count = process.members.look(ours)
+        count = process.members.look(NONE)
 
         assert count == 4
         assert read(by_hand, "state", "rescues", "retry", "alone") == [
@@ -337,7 +361,7 @@ class TestCharging:
         gone = by_hand.worker(owner=process.gone)
         by_hand.jobs(4, state="started", attempt=1, worker_id=gone, claim_no=1)
 
-        process.members.look(ours)
+        process.members.look(NONE)
 
         assert read(by_hand, "state", "rescues", "alone") == [("pending", 0, True)] * 3 + [
             ("pending", 0, False)
@@ -359,7 +383,7 @@ class TestCharging:
         by_hand.job(**started | {"alone": False} | unlike)
         by_hand.job(**started)
 
-        process.members.look(ours)
+        process.members.look(NONE)
 
         found = read(by_hand, "alone", "rescues")
         assert found[:2] == [(True, 0)] * 2
@@ -376,7 +400,7 @@ class TestCharging:
         by_hand.job(**started, alone=True)
         by_hand.job(**started)
 
-        process.members.look(ours)
+        process.members.look(NONE)
 
         assert read(by_hand, "state", "rescues", "alone") == [("pending", 1, True), ("pending", 0, False)]
 
@@ -387,7 +411,7 @@ class TestTakenForDead:
         A claim in the name of a member that nobody knows would be lost with it; the look finds out, and then
         it is made under the new number.
         """
-        process.members.look(ours)
+        process.members.look(NONE)
         old = process.members.id
         job_id = by_hand.job()
         be_forgotten(by_hand)
