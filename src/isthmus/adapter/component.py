@@ -23,6 +23,8 @@ class BackendAdapter(AbstractComponent):
     create_safety: ClassVar[CreateSafety] = CreateSafety.NONE
     version_field: ClassVar[str | None] = None
     """Field of a payload that moves with every change of it; None where there is none."""
+    external_model: ClassVar[str | None] = None
+    """What the other system calls these records in the hints it sends (`isthmus.sync.hint`), if it does."""
 
     def external_id_of(self, payload: Mapping[str, Any]) -> str:
         """Tell the external ID of a payload.

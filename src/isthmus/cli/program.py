@@ -18,6 +18,7 @@ from isthmus.cli import (
     simulator,
     status,
     sync,
+    webhook,
     worker,
 )
 from isthmus.cli.command import DebugFlag, JsonFlag, SettingsFile, Shared, Verbosity, group
@@ -61,7 +62,7 @@ def _shared(
 
 for module in (install, sync, status, worker, simulator, demo):
     module.add_to(app)
-for module in (database, backend, cursor, jobs, channel, schedule, inbox):
+for module in (database, backend, webhook, cursor, jobs, channel, schedule, inbox):
     app.add_typer(module.app)
 
 

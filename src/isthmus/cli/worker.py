@@ -35,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
             "isthmus worker",
             "isthmus worker --processes 2 --threads 8 -v",
             "isthmus worker --channels root.trello,root.mail --no-poll",
+            "isthmus worker --webhooks 8100   # paths: isthmus webhook url NAME",
         ),
     )(worker)
 
@@ -61,6 +62,10 @@ def worker(
         str | None,
         typer.Option("--metrics", metavar="[HOST:]PORT", help="Serve metrics for Prometheus there."),
     ] = None,
+    webhooks: Annotated[
+        str | None,
+        typer.Option("--webhooks", metavar="[HOST:]PORT", help="Let other systems tell of changes there."),
+    ] = None,
     child: Annotated[str | None, typer.Option("--child", hidden=True)] = None,
     sheets: Annotated[Path | None, typer.Option("--sheets", hidden=True)] = None,
 ) -> int:
@@ -84,6 +89,10 @@ def worker(
     with ExitStack() as during:
         if metrics is not None:
             options += ["--sheets", str(during.enter_context(serve(session, metrics)))]
+        if webhooks is not None:
+            from isthmus.cli.webhooks import serve as serve_webhooks
+
+            during.enter_context(serve_webhooks(session, webhooks))
         grace = timedelta(seconds=settings.job.grace_s)
         supervisor = during.enter_context(closing(Supervisor(command_line, processes, grace=grace)))
         during.enter_context(_Signals(supervisor))

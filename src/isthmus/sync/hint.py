@@ -107,30 +107,30 @@ class BackendHints(ModelExtension):
     def followers(self, model: str) -> list[Follower]:
         """Find out who wants to know of a change there, without a call to any other system.
 
-        A hint from a store of ours is for every active backend whose bindings bind the model; one from the
-        other side is for the backend's own bindings.
+        A hint from a store of ours is for every other active backend whose bindings bind the model; one
+        from the other side is for the backend's own bindings.
 
         Args:
             model: The model, as the sender calls it.
         """
+        if model not in self.models_of_ours():
+            bindings = [b for b in _bindings(self.env, self) if model in _names_there(self.env, self, b)]
+            me = (self._name, self.id)  # type: ignore[attr-defined]  # of Record
+            return [Follower(me, "import_hinted", binding) for binding in bindings]
         found = []
-        if model in self.models_of_ours():
-            for base in self.env["connector.backend"].search([("active", "=", True)], order="id"):
-                if base["type"] in self.env:
-                    other = self.env[base["type"]].browse(base.id)
-                    if model in _bindings(self.env, other).values():
-                        found.append(Follower((other._name, other.id), "observe_hinted", model))
-        for binding in _bindings(self.env, self):
-            if model in _names_there(self.env, self, binding):
-                me = (self._name, self.id)  # type: ignore[attr-defined]  # of Record
-                found.append(Follower(me, "import_hinted", binding))
+        for base in self.env["connector.backend"].search([("active", "=", True)], order="id"):
+            if base["type"] in self.env and base.id != self.id:  # type: ignore[attr-defined]
+                other = self.env[base["type"]].browse(base.id)
+                if model in _bindings(self.env, other).values():
+                    found.append(Follower((other._name, other.id), "observe_hinted", model))
         return found
 
     def hinted_models(self) -> list[str]:
         """List the models, as the sender calls them, of which hints are of use."""
-        theirs = [m for binding in _bindings(self.env, self) for m in _names_there(self.env, self, binding)]
-        ours = [model for model in self.models_of_ours() if self.followers(model)]
-        return sorted({*theirs, *ours} - set(_bindings(self.env, self)))
+        bindings = _bindings(self.env, self)
+        theirs = {name for binding in bindings for name in _names_there(self.env, self, binding)}
+        named = (theirs - set(bindings)) | self.models_of_ours()
+        return sorted(model for model in named if self.followers(model))
 
     # -- what is done about it ---------------------------------------------------------
 
@@ -187,7 +187,7 @@ def _bindings(env: Env, backend: Any) -> dict[str, str]:
 
 def _names_there(env: Env, backend: Any, binding: str) -> set[str]:
     """Tell what the other side calls the records of a binding model."""
-    named = {getattr(adapter, "external_model", None) for adapter in _adapters(env, backend, binding)}
+    named = {adapter.external_model for adapter in _adapters(env, backend, binding)}
     return {binding, *(name for name in named if name)}
 
 

@@ -237,11 +237,12 @@ class MetricsServer:
         return f"http://{host}:{port}/metrics"
 
 
-def address(text: str) -> tuple[str, int]:
+def address(text: str, option: str = "--metrics") -> tuple[str, int]:
     """Read ``[HOST:]PORT``.
 
     Args:
         text: As it was written; a host with colons stands in brackets.
+        option: What it was written for.
 
     Raises:
         UsageError: When it is none.
@@ -251,5 +252,5 @@ def address(text: str) -> tuple[str, int]:
     """
     host, _, port = text.rpartition(":")
     if not port.isdecimal() or int(port) > _LARGEST_PORT or (":" in text and not host):
-        raise UsageError(f"--metrics: an address is written like 9100 or 127.0.0.1:9100, not {text!r}")
+        raise UsageError(f"{option}: an address is written like 9100 or 127.0.0.1:9100, not {text!r}")
     return host.removeprefix("[").removesuffix("]") or HOST, int(port)
