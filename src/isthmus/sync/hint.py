@@ -148,10 +148,11 @@ class BackendHints(ModelExtension):
 
     @job(default_channel=LANE, retry_pattern=_RETRY, max_retries=_TIMES)
     def import_hinted(self, binding_model: str, external_id: str) -> str:
-        """Import one record of theirs; one that is gone there is treated as deleted."""
+        """Look at one record of theirs: import it, if it takes part; one that is gone was deleted."""
         self._skip_disabled()
-        told: str = self.env[binding_model].import_record(self, external_id)
-        return told
+        with self.work_on(binding_model) as work:  # type: ignore[attr-defined]  # of BackendRecord
+            report: Report = work.component(usage="record.importer").look([external_id])
+        return report.sentence()
 
     def _skip_disabled(self) -> None:
         if not self["active"]:  # type: ignore[index]  # of Record

@@ -124,6 +124,17 @@ class RecordImporter(Importer):
             raise InvalidDataError(f"cannot import a {self.model.name} with an empty external ID")
         return self.run_ids([key], force=force)
 
+    def look(self, external_ids: Iterable[str]) -> Report:
+        """Look at records that may have changed there; one that is gone was deleted.
+
+        A connector whose selection is not found out record by record (`_should_import`) leaves out here what
+        is neither bound nor selected.
+
+        Args:
+            external_ids: Their IDs, as somebody has hinted at them.
+        """
+        return self.run_ids(list(external_ids))
+
     def run_ids(
         self, external_ids: Sequence[str], *, force: bool = False, cursor: Callable[[], None] | None = None
     ) -> Report:

@@ -3,21 +3,21 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from memory_connector import MODELS, MemoryAdapter, TwoSides, make_tables
+from memory_connector import MODELS, MemoryAdapter, ThingImporter, TwoSides, make_tables
 from sqlalchemy import event, text
 
 from isthmus.backend import KeyRing
 from isthmus.env import ModelExtension
 from isthmus.errors import DatabaseBusyError, InvalidDataError, NetworkRetryableError
 from isthmus.job import Job, State
-from isthmus.sync import Deleter
+from isthmus.sync import Deleter, Report
 from isthmus.sync import hook as module
 from isthmus.sync.hint import LANE
 from isthmus.sync.hook import Heard, HookDesk
@@ -245,6 +245,27 @@ def test_a_deletion_on_the_other_side_is_seen(hints: Hints) -> None:
     hints.run()
 
     assert hints.sides.binding("7")["state"] == "tombstone"
+
+
+def test_what_does_not_take_part_stays_there(make_hints: Callable[..., Hints]) -> None:
+    """
+    A hint brings nothing that the selection leaves out.
+    """
+
+    class Choosing(ThingImporter):
+        _name = "memory.thing.importer"
+        _inherit = "memory.thing.importer"
+
+        def look(self, external_ids: Iterable[str]) -> Report:
+            return super().look(key for key in external_ids if key == "7")
+
+    hints = make_hints(Choosing)
+    for key in (7, 8):
+        hints.sides.server.thing(str(key))
+        hints.give("memory.thing", key)
+    hints.run()
+
+    assert [binding["external_id"] for binding in hints.sides.bindings()] == ["7"]
 
 
 def test_a_burst_is_one_job(hints: Hints) -> None:
