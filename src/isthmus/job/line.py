@@ -1,5 +1,6 @@
 """The queue's own connections: one a thread, on which each statement is a transaction of its own."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,9 @@ from weakref import WeakSet
 from sqlalchemy import Connection, CursorResult, Engine, Executable
 
 from isthmus.store.sql.engine import READONLY
+
+_of_the_parent: list[Any] = []
+"""What a forked child has inherited. At the other ends is its parent, so nothing of it is used or closed."""
 
 
 class Line:
@@ -24,10 +28,19 @@ class Line:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._own = threading.local()
         self._trust = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._own = threading.local()
         self._all: WeakSet[Connection] = WeakSet()
         self._busy: dict[object, tuple[float, Any]] = {}
+        self._pid = os.getpid()
+
+    def _leave_to_parent(self) -> None:
+        """Begin anew in a forked child."""
+        _of_the_parent.extend([self._own, *self._all])
+        self._begin()
 
     def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | None = None
@@ -47,6 +60,8 @@ class Line:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Lend this thread's connection; what is executed on it commits by itself."""
+        if self._pid != os.getpid():
+            self._leave_to_parent()
         connection: Connection | None = getattr(self._own, "connection", None)
         if connection is not None and self._own.trust != self._trust:
             self.close()
@@ -86,10 +101,12 @@ class Line:
         try:
             yield
         finally:
-            del self._busy[key]
+            self._busy.pop(key, None)  # forked meanwhile, it is not there
 
     def close(self) -> None:
         """Give this thread's connection back."""
+        if self._pid != os.getpid():
+            self._leave_to_parent()
         connection: Connection | None = getattr(self._own, "connection", None)
         if connection is not None:
             del self._own.connection
@@ -99,6 +116,8 @@ class Line:
 
     def close_all(self) -> None:
         """Give every thread's connection back; nothing may be under way."""
+        if self._pid != os.getpid():
+            self._leave_to_parent()
         for connection in list(self._all):
             connection.close()
         self._own = threading.local()

@@ -1,5 +1,6 @@
 """Numbers and instants of new jobs, taken from the database some at a time."""
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -53,12 +54,17 @@ class Numbers:
         self.times = times
         self._clock = clock
         self._on_postgresql = engine.dialect.name == "postgresql"
+        self._begin()
+
+    def _begin(self) -> None:
+        # The lock too: in a forked child another thread of the parent may hold it, for ever.
         self._lock = threading.Lock()
         self._block: Sequence[int] = ()
         self._used = 0
         self._reserved_at = -_VALID_S
         self._size = 1
         self._offset: datetime | None = None
+        self._pid = os.getpid()
 
     def take(self, count: int, session: Session | None) -> Sequence[int]:
         """Take numbers.
@@ -69,6 +75,8 @@ class Numbers:
         """
         if not self._on_postgresql:
             return _count(session, count) if session is not None else ()
+        if self._pid != os.getpid():
+            self._begin()  # the block is the parent's
         with self._lock:
             fresh = time.monotonic() - self._reserved_at < _VALID_S
             left = len(self._block) - self._used if fresh else 0
@@ -84,6 +92,8 @@ class Numbers:
         """Tell the time by the database's clock where that counts, to within a second's drift of ours."""
         if not self.times.by_database:
             return self._clock.now()
+        if self._pid != os.getpid():
+            self._begin()
         with self._lock:
             if self._offset is None or time.monotonic() - self._reserved_at > _VALID_S:
                 self._reserve(1)

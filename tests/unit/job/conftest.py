@@ -1,5 +1,8 @@
 """A hub with a model of its own, whose methods are jobs."""
 
+import os
+import pickle
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
@@ -99,6 +102,34 @@ def open_hub(databases: Databases) -> Iterator[Callable[..., Hub]]:
             return stack.enter_context(Hub(settings, plugins=[], clock=clock, **parts))
 
         yield make
+
+
+@pytest.fixture
+def in_fork() -> Callable[[Callable[[], Any]], Any]:
+    """Call something in a forked child, and give what it returned; the child ends without tidying up."""
+
+    def call(function: Callable[[], Any]) -> Any:
+        reader, writer = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a process that may have threads
+            child = os.fork()
+        if child == 0:
+            try:
+                result: Any = function()
+            except BaseException as exc:  # noqa: BLE001 - the parent raises it
+                result = exc
+            finally:
+                os.write(writer, pickle.dumps(result))
+                os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader, "rb") as pipe:
+            result = pickle.loads(pipe.read())
+        os.waitpid(child, 0)
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    return call
 
 
 @pytest.fixture

@@ -11,8 +11,10 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from isthmus.errors import DatabaseBusyError
 from isthmus.job.line import Line
 from isthmus.job.table import JOBS
+from isthmus.testing.databases import Kind
 
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"])
+NOTE = "unit.job.note"
 COUNT = select(func.count()).select_from(JOBS)
 
 
@@ -160,3 +162,80 @@ def test_one_that_was_in_use_then_is_closed_when_it_is_given_back(line: Line) ->
     line.close()
 
     assert driver.closed
+
+
+class TestFork:
+    def test_a_child_has_a_connection_of_its_own(self, by_hand: Any, line: Line, in_fork: Any) -> None:
+        """
+        What it does with it, and that it ends, is nothing to its parent.
+        """
+        mine = driver_of(line)
+
+        def child() -> Any:
+            own = driver_of(line) is not mine
+            line.execute(update(JOBS).values(state="done"))
+            line.close_all()
+            by_hand.engine.dispose()
+            return own
+
+        job_id = by_hand.job()
+        own = in_fork(child)
+
+        assert own
+        assert by_hand.states() == {job_id: "done"}
+        assert driver_of(line) is mine
+        assert line.execute(COUNT).scalar() == 1
+
+    def test_giving_back_in_a_child_leaves_the_parent_s_alone(
+        self, by_hand: Any, line: Line, in_fork: Any
+    ) -> None:
+        """
+        One that has no connection yet gives none back.
+        """
+        mine = driver_of(line)
+        waits = line._engine.connect()  # another thread's, as far as the child sees
+        waits.close()
+
+        in_fork(line.close)
+        in_fork(line.close_all)
+        in_fork(by_hand.engine.dispose)
+
+        assert driver_of(line) is mine
+        assert line.execute(COUNT).scalar() == 0
+
+    def test_a_fork_while_a_statement_is_under_way_is_none_in_the_child(
+        self, line: Line, in_fork: Any
+    ) -> None:
+        """
+        Nobody there waits for its answer.
+        """
+
+        def child() -> Any:
+            line.execute(COUNT)
+            return len(line.stuck(-1))
+
+        with line.connection():
+            here, there = len(line.stuck(-1)), in_fork(child)
+
+        assert (here, there) == (1, 0)
+
+    def test_a_child_delays_jobs_beside_its_parent(
+        self, open_hub: Any, database_kind: Kind, in_fork: Any
+    ) -> None:
+        """
+        A web server that is loaded first and then forked; no number is given twice.
+        """
+        hub = open_hub(database_kind)
+
+        def delay() -> list[int]:
+            numbers = []
+            for _ in range(3):
+                with hub.env() as env:
+                    numbers.append(int(env[NOTE].with_delay().copy("a").id))
+            return numbers
+
+        delayed = [*delay(), *in_fork(delay), *delay(), *in_fork(delay)]
+
+        assert len(set(delayed)) == 12
+        assert sorted(job.id for job in hub.queue.list()) == sorted(delayed)
+        assert hub.queue.run_pending() == 12

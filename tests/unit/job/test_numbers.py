@@ -75,6 +75,23 @@ class TestBlocks:
         assert taken == list(range(1, 86))
         assert len(asked) == 4
 
+    def test_a_forked_child_has_its_own(
+        self, start: Any, in_fork: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        What is left of the parent's block is its parent's; that another thread was taking numbers when it was
+        forked keeps it from none.
+        """
+        monkeypatch.setattr(module, "_VALID_S", 600.0)
+        numbers = start()
+        first = [numbers.take(1, None)[0] for _ in range(6)]
+        with numbers._lock:
+            theirs = in_fork(lambda: [*numbers.take(10, None), numbers.now() and numbers.take(1, None)[0]])
+        ours = numbers.take(10, None)
+
+        assert len({*first, *theirs, *ours}) == 6 + 11 + 10
+        assert list(ours) == list(range(first[-1] + 1, first[-1] + 11))
+
     def test_they_do_not_grow_for_ever(
         self, start: Any, asked: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -1,5 +1,6 @@
 """Engines for the two databases, with the settings that our guarantees need."""
 
+import os
 import re
 import sqlite3
 import time
@@ -111,7 +112,26 @@ def make_engine(url: str | URL, *, pool_size: int = 10) -> Engine:
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _ask_whether_alive)
     event.listen(engine, "handle_error", _translate)
+    if options:  # in memory the only connection is the database
+        _forked.add(engine)
     return engine
+
+
+_forked: "WeakSet[Engine]" = WeakSet()
+_of_the_parent: list[Any] = []
+
+
+def _leave_to_parent() -> None:
+    """Let a forked child make connections of its own.
+
+    Those it has inherited it neither uses nor closes: at their other ends the parent goes on.
+    """
+    for engine in _forked:
+        _of_the_parent.append(engine.pool)
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _note_use(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:
