@@ -3,8 +3,11 @@
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from sqlalchemy import Engine
@@ -15,12 +18,13 @@ from isthmus.binding import Binding
 from isthmus.clock import Clock, SystemClock
 from isthmus.component import AbstractComponent, ComponentRegistry, declared_components
 from isthmus.env import Env, Model, ModelClasses, ModelExtension, Record, Services, Store, declared_extensions
-from isthmus.errors import ConfigurationError, SettingsError, near
+from isthmus.errors import BackendError, ConfigurationError, SettingsError, near
 from isthmus.event import EventListener, refuse_observed
 from isthmus.job import Marks, Queue
 from isthmus.models import GROUPS
 from isthmus.plugin import Plugin, find
 from isthmus.settings import Settings
+from isthmus.store.odoo import OdooClient, OdooStore, dialects_of
 from isthmus.store.sql import (
     Owner,
     SqlLeaseLocks,
@@ -34,10 +38,11 @@ from isthmus.store.sql import (
     watch,
 )
 from isthmus.sync import tell_of_returns
+from isthmus.sync.service import get_backend
 
 _CORE: Final = (
     "isthmus.component", "isthmus.event", "isthmus.backend", "isthmus.binding", "isthmus.adapter",
-    "isthmus.mapping", "isthmus.job", "isthmus.sync",
+    "isthmus.mapping", "isthmus.job", "isthmus.sync", "isthmus.store.odoo",
 )  # fmt: skip
 _EVENTS: Final = frozenset({"on_record_create", "on_record_write", "on_record_unlink"})
 
@@ -81,6 +86,8 @@ class Hub:
             engine: An application's own engine; None makes one from the settings.
         """
         self.settings = settings
+        self._clients: dict[str, OdooClient] = {}
+        self._connecting = Lock()
         self.clock: Clock = clock or SystemClock()
         self.plugins = list(find(settings.plugins) if plugins is None else plugins)
         for plugin in self.plugins:
@@ -90,8 +97,8 @@ class Hub:
         packages = [*_CORE, *(p.package for p in self.plugins)]
         self._mapped = self._map(packages, models or {})
         self.sql = SqlStore(self._mapped)
-        self.stores = list(stores)
         self.registry = ComponentRegistry.build([*declared_components(*packages), *components])
+        self.stores = [*self._configured_stores(), *stores]
         self.secrets = KeyRing(settings.key_file)
         self.owner = Owner()
         self.locks = SqlLeaseLocks(self.engine, self.clock, self.owner)
@@ -180,6 +187,52 @@ class Hub:
                 raise ConfigurationError(
                     f"a model extension extends {name!r}, which no store has{near(name, routed)}"
                 )
+
+    # -- remote stores -----------------------------------------------------------------
+
+    def _configured_stores(self) -> list[Store]:
+        """Make the stores that the settings name; each connects at its first use.
+
+        Raises:
+            SettingsError: When two of them have the same model.
+        """
+        taken: dict[str, str] = {}
+        found: list[Store] = []
+        for name, chosen in self.settings.stores.items():
+            for model in chosen.models:
+                if model in taken:
+                    raise SettingsError(f"model {model!r} is in two stores: {taken[model]} and {name}")
+                taken[model] = name
+            found.append(
+                OdooStore(
+                    name,
+                    chosen.models,
+                    partial(self._client_of, chosen.backend),
+                    dialects=dialects_of(self.registry),
+                    context=chosen.context,
+                    lag=timedelta(seconds=chosen.lag),
+                )
+            )
+        return found
+
+    def _client_of(self, backend: str) -> OdooClient:
+        """Give the connection of a backend, made at the first use and shared by all threads.
+
+        Raises:
+            BackendError: When there is no such backend, or it is no Odoo.
+        """
+        client = self._clients.get(backend)
+        if client is not None:
+            return client
+        with self._connecting, self.env(readonly=True) as env:
+            if backend not in self._clients:
+                record = get_backend(env, backend)
+                if not hasattr(record, "open_client") or record._name != "odoo.backend":
+                    raise BackendError(
+                        f"backend {backend!r} is a {record._name}: a store needs an odoo.backend"
+                    )
+                self._clients[backend] = record.open_client()
+            return self._clients[backend]
 
     # -- database ----------------------------------------------------------------------
 
@@ -287,6 +340,8 @@ class Hub:
     def close(self) -> None:
         """Give the database connections back."""
         self.queue.close()
+        for client in self._clients.values():
+            client.close()
         if self._owns_engine:
             self.engine.dispose()
 

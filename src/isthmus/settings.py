@@ -161,6 +161,21 @@ class JobSettings(BaseModel):
     """When methods marked with ``@cron`` are due, by model and method, instead of what the code says."""
 
 
+class StoreSettings(BaseModel):
+    """Models of ours that live in an Odoo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: str
+    """Name of the ``odoo.backend`` that says where the Odoo is and who we are there."""
+    models: tuple[str, ...] = Field(min_length=1)
+    """Names of the models that live there."""
+    lag: Seconds = 300
+    """How long a transaction there may last: changes are looked for again for so long."""
+    context: Mapping[str, Any] = {}
+    """Added to the context of every call, such as allowed_company_ids."""
+
+
 class Settings(BaseSettings):
     """What a hub needs to know.
 
@@ -184,6 +199,8 @@ class Settings(BaseSettings):
     """Names of the connector plugins that are enabled in this database."""
     models: tuple[str, ...] = ("project",)
     """Bundled groups of record models that live in the hub's own database."""
+    stores: Mapping[str, StoreSettings] = {}
+    """Stores of ours outside the hub's own database, a table for each: ``[stores.company]``."""
     poll_s: float = Field(default=60, gt=0)
     """Seconds between two polls of a backend by a running worker."""
     full_walk: str = "30 2 * * *"
@@ -284,4 +301,6 @@ def _place(loc: Sequence[int | str], cls: type[BaseModel]) -> tuple[list[str], I
     if path[:2] == ["job", "channels"]:
         quoted = [*path[:2], *(f'"{name}"' for name in path[2:3]), *path[3:4]]
         return quoted, ChannelSettings.model_fields
+    if path[0] == "stores" and len(path) > 2:
+        return path, StoreSettings.model_fields
     return path, JobSettings.model_fields if path[0] == "job" and len(path) > 1 else cls.model_fields

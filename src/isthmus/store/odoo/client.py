@@ -9,11 +9,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from isthmus.clock import Clock
 from isthmus.env import Limiter, RateWindow
-from isthmus.errors import BackendError, CredentialsError, IsthmusError, LoginRefusedError
-from isthmus.http import Auth, Call, HTTPClient, Refusal, Timeout
-from isthmus.store.odoo.failure import Place, error_for_refusal
+from isthmus.errors import BackendError, CredentialsError, LoginRefusedError
+from isthmus.http import Auth, HTTPClient, Timeout
 from isthmus.store.odoo.json2 import Json2
-from isthmus.store.odoo.jsonrpc import JsonRpc, invoke
+from isthmus.store.odoo.jsonrpc import JsonRpc, ask_version
 from isthmus.store.odoo.transport import Login, ProtocolName, Request, Transport
 from isthmus.store.odoo.version import OdooVersion
 
@@ -281,24 +280,8 @@ class OdooClient:
     def _learn_version(self) -> OdooVersion:
         with self._lock:
             if self._known.version is None:
-                self._known.version = OdooVersion.told(self._ask_version(), server=self.server)
+                self._known.version = ask_version(self._http)
             return self._known.version
-
-    def _ask_version(self) -> Mapping[str, Any]:
-        what = "read the version of Odoo"
-        place = Place(server=self.server, database="", login=None)
-
-        def explain(refusal: Refusal, call: Call) -> IsthmusError | None:
-            return error_for_refusal(refusal, call, place)
-
-        try:
-            told = self._http.request("GET", "/web/version", what=what, explain=explain)
-        except BackendError as error:
-            if isinstance(error, CredentialsError):
-                raise
-            # Before 19 there is no such page, and a website may send us anywhere for it.
-            told = invoke(self._http, "common", "version", [], what=what, safe=True, place=place)
-        return told if isinstance(told, dict) else {}
 
 
 def _root(url: str) -> str:

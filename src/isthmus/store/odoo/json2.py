@@ -1,12 +1,14 @@
 """JSON-2, which Odoo 19 and later speak: a route per method, named arguments, an API key."""
 
 import json
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from isthmus.errors import BackendError, IsthmusError
 from isthmus.http import Auth, Call, HTTPClient, Refusal, path
-from isthmus.store.odoo.failure import Fault, Place, error_for_fault, error_for_refusal
-from isthmus.store.odoo.transport import Identity, Login, ProtocolName, Request
+from isthmus.store.odoo.failure import error_for_fault, error_for_refusal
+from isthmus.store.odoo.fault import Fault
+from isthmus.store.odoo.transport import Identity, Login, ProtocolName, Request, place_of
 
 ROUTE: Final = ("json", "2")
 
@@ -57,17 +59,10 @@ class Json2:
             body["ids"] = list(request.ids)
         if request.context is not None:
             body["context"] = dict(request.context)
-        login = self._login
-        place = Place(
-            server=self._http.server,
-            database=login.database,
-            login=login.login,
-            uid=self._uid,
-            model=request.model,
-        )
+        place = place_of(request, self._http.server, self._login, self._uid)
 
         def explain(refusal: Refusal, call: Call) -> IsthmusError | None:
-            fault = _fault(refusal.text)
+            fault = _fault(refusal.text, self._http.scrub)
             if fault is None:
                 return error_for_refusal(refusal, call, place)
             return error_for_fault(fault, call, place)
@@ -83,8 +78,9 @@ class Json2:
         )
 
 
-def _fault(text: str) -> Fault | None:
+def _fault(text: str, scrub: Callable[[str], str]) -> Fault | None:
     try:
-        return Fault.told(json.loads(text))
+        # Once more: JSON may have spelt a secret with escapes.
+        return Fault.told(json.loads(text), scrub)
     except (ValueError, RecursionError):
         return None

@@ -2,18 +2,27 @@
 
 import itertools
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from isthmus.errors import BackendError, IsthmusError, LoginRefusedError
+from isthmus.errors import (
+    BackendError,
+    CredentialsError,
+    IDMissingInBackend,
+    IsthmusError,
+    LoginRefusedError,
+)
 from isthmus.http import Call, HTTPClient, Refusal, unsettled
-from isthmus.store.odoo.failure import Fault, Place, error_for_fault, error_for_refusal
-from isthmus.store.odoo.transport import Identity, Login, ProtocolName, Request
+from isthmus.store.odoo.failure import error_for_fault, error_for_refusal
+from isthmus.store.odoo.fault import Fault, Place
+from isthmus.store.odoo.transport import Identity, Login, ProtocolName, Request, place_of
+from isthmus.store.odoo.version import OdooVersion
 
 ROUTE: Final = "/jsonrpc"
 
 _UNWRITABLE: Final = ("cannot marshal", "is not json serializable", "keys must be")
 """What Python says about a result that JSON cannot carry."""
-_IN_METHOD: Final = (", in call_kw\n", ", in execute_cr\n", ", in execute_kw\n")
+_IN_METHOD: Final = frozenset({"call_kw", "execute_cr", "execute_kw"})
 """In a traceback: the method itself still ran, so its transaction was rolled back."""
 _numbers = itertools.count(1)
 
@@ -68,9 +77,7 @@ class JsonRpc:
         named = dict(request.options)
         if request.context is not None:
             named["context"] = dict(request.context)
-        place = Place(
-            server=server, database=login.database, login=login.login, uid=self._uid, model=request.model
-        )
+        place = place_of(request, server, login, self._uid)
         params = [login.database, self._uid, login.secret, request.model, request.method, positional, named]
         return invoke(
             self._http, "object", "execute_kw", params, what=request.what, safe=request.safe, place=place
@@ -115,6 +122,34 @@ def invoke(
     )
 
 
+def ask_version(http: HTTPClient) -> OdooVersion:
+    """Ask a server which Odoo it is; needs no login.
+
+    Args:
+        http: The server.
+
+    Returns:
+        Its version.
+
+    Raises:
+        CredentialsError: When something before Odoo wants credentials of its own.
+    """
+    what = "read the version of Odoo"
+    place = Place(server=http.server, database="", login=None)
+
+    def explain(refusal: Refusal, call: Call) -> IsthmusError | None:
+        return None if refusal.status == HTTPStatus.NOT_FOUND else error_for_refusal(refusal, call, place)
+
+    try:
+        told = http.request("GET", "/web/version", what=what, explain=explain)
+    except CredentialsError:
+        raise
+    except (IDMissingInBackend, BackendError):
+        # Before Odoo 19 there is no such page, and a website may send us anywhere for it.
+        told = invoke(http, "common", "version", [], what=what, safe=True, place=place)
+    return OdooVersion.told(told if isinstance(told, dict) else {}, server=http.server)
+
+
 def _result(place: Place, scrub: Callable[[str], str]) -> Callable[[Any, Call], Any]:
     """Take the result out of an answer, or raise what its error means."""
 
@@ -154,5 +189,5 @@ def _was_done(fault: Fault) -> bool:
     return (
         fault.kind == "TypeError"
         and any(words in said for words in _UNWRITABLE)
-        and not any(frame in fault.debug for frame in _IN_METHOD)
+        and _IN_METHOD.isdisjoint(fault.frames)
     )

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
+from isthmus.store.odoo.fault import Place
+
 ProtocolName = Literal["jsonrpc", "json2"]
 
 
@@ -63,6 +65,28 @@ class Identity:
 
     uid: int
     context: Mapping[str, Any] | None = None
+
+
+def place_of(request: Request, server: str, login: Login, uid: int | None) -> Place:
+    """Tell where a request happens, for messages.
+
+    Args:
+        request: The call.
+        server: Host and port.
+        login: Who calls.
+        uid: The same as a user's ID.
+
+    Returns:
+        The place.
+    """
+    return Place(
+        server=server,
+        database=login.database,
+        login=login.login,
+        uid=uid,
+        model=request.model,
+        ids=request.ids,
+    )
 
 
 class Transport(Protocol):

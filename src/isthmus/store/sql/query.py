@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 from isthmus.env import X2MANY, Field
 from isthmus.env.domain import AllOf, Leaf, Node, Not, check_order
 from isthmus.errors import DomainError, UnknownFieldError
-from isthmus.store.sql.operand import TEXTS, operand
+from isthmus.store.operand import TEXTS, operand
 
 _PATTERNS: Final = frozenset({"like", "not like", "ilike", "not ilike", "=like", "=ilike"})
 
@@ -137,7 +137,8 @@ class Query:
             if field.type not in TEXTS:
                 raise DomainError(f"operator {operator!r} does not fit {model}.{field.name} ({field.type})")
             return _pattern(column, operator, leaf.value)
-        kind = self._key_type(model, field)
+        is_key = field.relation is not None or field.readonly
+        kind = self._key_type(model, field) if is_key else None
         if operator in {"in", "not in"}:
             return _membership(column, operator, [operand(model, field, v, kind) for v in leaf.value])
         value = operand(model, field, leaf.value, kind)

@@ -1,4 +1,4 @@
-"""Values in domains, brought into what a column can be compared with."""
+"""Values in domains, brought into what a field can be compared with."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
@@ -10,10 +10,10 @@ from uuid import UUID
 from isthmus.env import Field
 from isthmus.errors import DomainError
 
-TEXTS: Final = frozenset({"char", "text", "html"})
+TEXTS: Final = frozenset({"char", "text", "html", "selection"})
 
 
-def operand(model: str, field: Field, value: Any, key: type) -> Any:
+def operand(model: str, field: Field, value: Any, key: type | None) -> Any:
     """Bring a value of a leaf into the type of the field it is compared with.
 
     A record stands for its key, False for empty (but on booleans), text for an instant or a day; an instant
@@ -23,7 +23,7 @@ def operand(model: str, field: Field, value: Any, key: type) -> Any:
         model: For the message.
         field: What the value is compared with.
         value: As it was written.
-        key: Python type of the field's keys, if it is a key or relation.
+        key: Python type of the field's keys if it is a key or relation, else None.
 
     Raises:
         DomainError: When the database could not compare them; SQLite would find nothing, PostgreSQL fail.
@@ -33,7 +33,7 @@ def operand(model: str, field: Field, value: Any, key: type) -> Any:
     if value is None or (value is False and field.type != "boolean"):
         return None
     try:
-        if field.relation is not None or field.readonly:
+        if key is not None:
             return _key(key, value)
         convert = _CONVERT.get(field.type)
         return value if convert is None else convert(value)
@@ -96,5 +96,5 @@ def _day(value: Any) -> date:
 
 _CONVERT: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType({
     "integer": _integer, "float": _number, "decimal": _number, "boolean": _boolean, "datetime": _instant,
-    "date": _day, "char": _text, "text": _text, "html": _text,
+    "date": _day, "char": _text, "text": _text, "html": _text, "selection": _text, "monetary": _number,
 })  # fmt: skip

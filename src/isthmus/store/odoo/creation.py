@@ -1,0 +1,183 @@
+"""Creates that survive a lost answer: rows are loaded under external IDs of ours."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from isthmus.env import Key
+from isthmus.errors import (
+    CredentialsError,
+    FailError,
+    InvalidDataError,
+    IsthmusError,
+    ParkError,
+    UnknownOutcomeError,
+)
+from isthmus.store.odoo.client import OdooClient
+from isthmus.store.odoo.dialect import Spelling
+from isthmus.store.odoo.loading import CONTEXT, MODULE, Load, loads, own_key, same_rest
+from isthmus.store.odoo.values import Values
+
+_UNKNOWN: tuple[type[IsthmusError], ...] = (ParkError, FailError)
+"""How the lookup of an external ID says that there is none."""
+
+
+class Creation:
+    """Creates records of one server, and finds them again.
+
+    Args:
+        client: Gives the connection.
+        spelling: Gives the spelling of a model.
+        values: Translates values.
+    """
+
+    def __init__(
+        self, client: Callable[[], OdooClient], spelling: Callable[[str], Spelling], values: Values
+    ) -> None:
+        self._client = client
+        self._spelling = spelling
+        self._values = values
+
+    def create(
+        self,
+        model: str,
+        rows: Sequence[Mapping[str, Any]],
+        keys: Sequence[str],
+        context: Mapping[str, Any],
+        what: str,
+    ) -> list[Key]:
+        """Load rows under their keys, then write what ``load`` cannot carry: one write per equal rest.
+
+        Args:
+            model: The model.
+            rows: Wire values of each record.
+            keys: A key of ours for each.
+            context: Odoo's context.
+            what: What it is for.
+
+        Raises:
+            InvalidDataError: When Odoo refuses a row, in its words; nothing of that call was kept.
+            CredentialsError: When our user may not create such records.
+            UnknownOutcomeError: When the answer does not tell what was made, or only a part was.
+            IsthmusError: What else became of the call.
+        """  # noqa: DOC502 - the first two by `_refuse`
+        found: dict[int, Key] = {}
+        for load in loads(self._spelling(model).told, rows, keys):
+            try:
+                ids = self._load(model, load, context, what)
+                found.update(zip(load.places, ids, strict=True))
+                for group, rest in same_rest(load, ids):
+                    self._write_rest(model, group, rest, context, what)
+            except UnknownOutcomeError:
+                raise
+            except IsthmusError as exc:
+                if found:
+                    # Some of the records are there: whoever believes that none is would make them twice.
+                    raise UnknownOutcomeError(f"cannot {what}: done in part, then: {exc}") from exc
+                raise
+        return [found[place] for place in range(len(rows))]
+
+    def _load(self, model: str, load: Load, context: Mapping[str, Any], what: str) -> list[Key]:
+        answer = self._client().call(
+            model, "load", args={"fields": load.columns, "data": load.rows},
+            context={**context, **CONTEXT}, what=what,
+        )  # fmt: skip
+        ids: list[Key] = answer.get("ids") or []
+        if not ids:
+            self._refuse(model, answer.get("messages") or (), what)
+        if len(ids) != len(load.rows):
+            raise UnknownOutcomeError(f"cannot {what}: {len(ids)} of {len(load.rows)} rows have an ID")
+        return ids
+
+    def _write_rest(
+        self, model: str, ids: list[Key], rest: Mapping[str, Any], context: Mapping[str, Any], what: str
+    ) -> None:
+        self._client().call(
+            model, "write", ids=ids, args={"vals": dict(rest)},
+            context={**context, "tracking_disable": True}, what=what,
+        )  # fmt: skip
+
+    def _refuse(self, model: str, messages: Sequence[Mapping[str, Any]], what: str) -> None:
+        """Say why ``load`` kept nothing.
+
+        Raises:
+            InvalidDataError: In Odoo's words.
+            CredentialsError: When our user may not create such records at all: that is no fault of a row.
+        """
+        errors = [m for m in messages if m.get("type") == "error"] or list(messages)
+        said = " ".join(str(errors[0].get("message", "")).split()) if errors else "it does not say why"
+        if not self._may_create(model):
+            raise CredentialsError(f"cannot {what}: our user has no right to create {model}: {said}")
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise InvalidDataError(f"cannot {what}: {said}{more}")
+
+    def _may_create(self, model: str) -> bool:
+        client = self._client()
+        if client.version.major >= 18:
+            method, args, options = "has_access", {"operation": "create"}, {}
+        else:
+            method, args, options = (
+                "check_access_rights", {"operation": "create"}, {"raise_exception": False},
+            )  # fmt: skip
+        # `has_access` is called on records, none of which are needed.
+        ids: list[Key] | None = [] if method == "has_access" else None
+        return bool(
+            client.call(
+                model, method, ids=ids, args=args, options=options,
+                what=f"ask for the right to create {model}", safe=True,
+            )
+        )  # fmt: skip
+
+    def find(self, model: str, key: str, values: Mapping[str, Any], context: Mapping[str, Any]) -> list[Key]:
+        """Find the record of a key, and write those of its values that were to follow the ``load``.
+
+        They are written only where the record has none: a person may have been there since.
+
+        Args:
+            model: The model.
+            key: The key of the create.
+            values: What it was to be created with, in plain form.
+            context: Odoo's context.
+        """
+        try:
+            told = self._client().call(
+                "ir.model.data", "check_object_reference", args={"module": MODULE, "xml_id": key},
+                # Archived records are records, too.
+                context={"active_test": False}, what=f"look for {model} created as {key}", safe=True,
+            )  # fmt: skip
+        except _UNKNOWN:
+            return []
+        if not isinstance(told, list) or len(told) != 2 or told[0] != model or not told[1]:
+            return []
+        found: Key = told[1]
+        self._complete(model, found, key, values, context)
+        return [found]
+
+    def _complete(
+        self, model: str, found: Key, key: str, values: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> None:
+        spelling = self._spelling(model)
+        known = {name: value for name, value in values.items() if name in spelling.fields}
+        (load,) = loads(spelling.told, [self._values.there(model, known)], [key])
+        rest = load.rest[0]
+        if not rest:
+            return
+        what = f"finish {model}({found!r})"
+        rows = self._client().call(
+            model, "read", ids=[found], options={"fields": list(rest), "load": ""}, what=what, safe=True
+        )
+        lacking = {name: value for name, value in rest.items() if rows and not rows[0].get(name)}
+        if lacking:
+            self._write_rest(model, [found], lacking, context, what)
+
+    def keys(self, model: str, ids: Sequence[Key]) -> dict[Key, str]:
+        """Tell which of these records were made with a key of ours.
+
+        Source:
+            ``get_metadata`` tells external IDs to every user; ``ir.model.data`` itself is for administrators.
+        """
+        told = self._client().call(
+            model, "get_metadata", ids=list(ids),
+            what=f"read the external IDs of {len(ids)} {model}", safe=True,
+        )  # fmt: skip
+        found = {row["id"]: own_key(str(row.get("xmlid") or "")) for row in told}
+        return {key: own for key, own in found.items() if own is not None}

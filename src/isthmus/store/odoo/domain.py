@@ -1,0 +1,111 @@
+"""Domains and orders on their way to a server: checked, spelled in its version, as JSON."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from isthmus.env import X2MANY, Field
+from isthmus.env.domain import AllOf, AnyOf, Leaf, Node, Not, check_order, check_paths, to_list
+from isthmus.errors import DomainError
+from isthmus.store.odoo.dialect import Spelling
+from isthmus.store.odoo.wire import to_wire
+from isthmus.store.operand import TEXTS, operand
+
+_PATTERNS: Final = frozenset({"like", "not like", "ilike", "not ilike", "=like", "=ilike"})
+_MEMBERS: Final = frozenset({"in", "not in"})
+_ON_LISTS: Final = frozenset({"=", "!=", *_MEMBERS, "like", "not like", "ilike", "not ilike"})
+
+
+class Terms:
+    """Translates the domains and orders of one server's models.
+
+    Args:
+        spelling: Gives the spelling of a model.
+    """
+
+    def __init__(self, spelling: Callable[[str], Spelling]) -> None:
+        self._spelling = spelling
+
+    def domain(self, model: str, domain: AllOf) -> list[Any]:
+        """Give a domain as the server takes it.
+
+        Raises:
+            UnknownFieldError: When a path leads nowhere; names near fields.
+            DomainError: When an operator or value does not fit its field.
+        """  # noqa: DOC502 - raised by what is called
+        check_paths(model, domain, lambda name: self._spelling(name).fields)
+        terms: list[Any] = to_wire(to_list(self._node(model, domain)))
+        return terms
+
+    def order(self, model: str, order: str | None) -> str:
+        """Give an order as the server takes it; equal records come in the order of their keys.
+
+        Raises:
+            UnknownFieldError: When it names no field.
+            DomainError: When it is malformed.
+        """  # noqa: DOC502 - raised by what is called
+        spelling = self._spelling(model)
+        terms = check_order(model, order, spelling.fields)
+        named = [f"{spelling.there(name)} {direction}" for name, direction in terms]
+        if all(name != "id" for name, _ in terms):
+            named.append("id asc")
+        return ", ".join(named)
+
+    def _node(self, model: str, node: Node) -> Node:
+        if isinstance(node, Leaf):
+            return self._leaf(model, node)
+        if isinstance(node, Not):
+            return Not(self._node(model, node.node))
+        kind = AllOf if isinstance(node, AllOf) else AnyOf
+        return kind(tuple(self._node(model, child) for child in node.nodes))
+
+    def _leaf(self, model: str, leaf: Leaf) -> Node:
+        path = []
+        for name in leaf.path[:-1]:
+            spelling = self._spelling(model)
+            path.append(spelling.there(name))
+            model = str(spelling.fields[name].relation)
+        spelling, last = self._spelling(model), leaf.path[-1]
+        field = spelling.fields[last]
+        path.append(spelling.there(last))
+
+        def made(operator: str, value: Any) -> Leaf:
+            return Leaf(tuple(path), operator, value)
+
+        if leaf.operator in _PATTERNS:
+            return made(leaf.operator, _pattern(model, field, leaf))
+        if field.type in X2MANY and leaf.operator not in _ON_LISTS:
+            raise DomainError(f"operator {leaf.operator!r} does not fit the list {model}.{last}")
+        key = int if field.relation is not None or last == "id" else None
+
+        def value_of(value: Any) -> Any:
+            return spelling.value_there(last, operand(model, field, value, key))
+
+        if leaf.operator not in _MEMBERS:
+            return made(leaf.operator, _bounded(field, value_of(leaf.value)))
+        values = [value_of(value) for value in leaf.value]
+        if None not in values or field.type == "boolean":
+            return made(leaf.operator, values)
+        # Not every version knows an empty value in a list of keys.
+        present = [value for value in values if value is not None]
+        if leaf.operator == "in":
+            return AnyOf((made("in", present), made("=", None)))
+        return AllOf((made("not in", present), made("!=", None)))
+
+
+def _pattern(model: str, field: Field, leaf: Leaf) -> str:
+    if field.type not in TEXTS and field.relation is None:
+        raise DomainError(f"operator {leaf.operator!r} does not fit {model}.{field.name} ({field.type})")
+    if leaf.value is None or leaf.value is False:
+        return ""
+    if not isinstance(leaf.value, str):
+        raise DomainError(
+            f"operator {leaf.operator!r} for {model}.{field.name} needs text, not {leaf.value!r}"
+        )
+    return leaf.value
+
+
+def _bounded(field: Field, value: Any) -> Any:
+    """Keep an integer within what the server's database can compare with."""
+    if field.type == "integer" and isinstance(value, int) and not isinstance(value, bool):
+        return max(min(value, 2**31 - 1), -(2**31))
+    return value

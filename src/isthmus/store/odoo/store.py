@@ -1,0 +1,395 @@
+"""Records of ours in a live Odoo."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from isthmus.env import CreateSafety, Env, Field, Key, Record
+from isthmus.env.domain import AllOf
+from isthmus.errors import (
+    AnswerCutError,
+    MissingRecordError,
+    NotGathered,
+    PhaseError,
+    RecordValueError,
+    TransactionError,
+    UnknownFieldError,
+    UnknownModelError,
+)
+from isthmus.store.odoo.client import OdooClient
+from isthmus.store.odoo.creation import Creation
+from isthmus.store.odoo.description import Descriptions, Dialects, no_dialects
+from isthmus.store.odoo.dialect import Spelling
+from isthmus.store.odoo.domain import Terms
+from isthmus.store.odoo.feed import Feed, Row
+from isthmus.store.odoo.values import Values
+from isthmus.store.odoo.wire import to_wire
+
+LAG: Final = timedelta(minutes=5)
+"""How long a transaction of Odoo may last."""
+
+_GROUP: Final = 1_000
+"""Records that are read together when one of them is looked at."""
+_CONTEXT: Final = ("lang", "tz", "allowed_company_ids")
+"""Keys of the env's context that Odoo knows too."""
+
+
+class OdooStore:
+    """The store of models that live in an Odoo, as one user of it sees them.
+
+    Every call says so first (`Env.external_call`), so a transaction that has written refuses it. Reading
+    a field of a record reads, in one call, what was looked at so far, of all records that were found with it.
+
+    Args:
+        name: The store's name.
+        models: Names of the models that live there.
+        client: Gives the connection; asked at the first use.
+        dialects: What the server's version spells differently.
+        context: Added to the context of every call.
+        lag: How long a transaction there may last; the change feed tells this window again.
+    """
+
+    transactional = False
+    synchronous = False
+    create_safety = CreateSafety.NATIVE_KEY
+
+    def __init__(
+        self,
+        name: str,
+        models: Iterable[str],
+        client: Callable[[], OdooClient],
+        *,
+        dialects: Dialects = no_dialects,
+        context: Mapping[str, Any] | None = None,
+        lag: timedelta = LAG,
+    ) -> None:
+        self.name = name
+        self._models = tuple(models)
+        self._client = client
+        self._descriptions = Descriptions(client, dialects)
+        self._terms = Terms(self._spelling)
+        self._values = Values(self._spelling)
+        self._creation = Creation(client, self._spelling, self._values)
+        self._context = dict(context or {})
+        self._lag = lag
+        self._looked_at: dict[str, dict[str, None]] = {}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+    # -- description -------------------------------------------------------------------
+
+    def models(self) -> Collection[str]:
+        """List the names of the models that live here."""
+        return self._models
+
+    def fields(self, model: str) -> Mapping[str, Field]:
+        """Tell a model's fields by name; asked of the server once.
+
+        Raises:
+            UnknownModelError: When no such model lives here.
+        """
+        if model not in self._models:
+            raise UnknownModelError(model, self._models)
+        return self._descriptions.fields(model)
+
+    def key(self, model: str, text: str) -> Key:  # noqa: ARG002 - the seam's signature
+        """Turn the text form of a key back into the key.
+
+        Raises:
+            RecordValueError: When it is none.
+        """
+        try:
+            return int(text)
+        except ValueError as exc:
+            raise RecordValueError(f"{text!r} is no key of a record in {self.name}") from exc
+
+    def _spelling(self, model: str) -> Spelling:
+        return self._descriptions.spelling(model)
+
+    def _call(self, model: str, method: str, **arguments: Any) -> Any:
+        """Make a call; what the server does not know (any more) is looked up afresh next time.
+
+        Raises:
+            UnknownFieldError: When the server has no such field.
+            UnknownModelError: When the server has no such model.
+        """
+        try:
+            return self._client().call(model, method, **arguments)
+        except (UnknownFieldError, UnknownModelError):
+            self._descriptions.forget()
+            raise
+
+    # -- reading -----------------------------------------------------------------------
+
+    def search(
+        self, env: Env, model: str, domain: AllOf, *, order: str | None, limit: int | None, offset: int
+    ) -> list[Key]:
+        """Find keys, in order."""
+        terms, order = self._terms.domain(model, domain), self._terms.order(model, order)
+        return self._search(env, model, terms, order, limit, offset, self._searched(env))
+
+    def _search(
+        self, env: Env, model: str, terms: list[Any], order: str, limit: int | None, offset: int,
+        context: Mapping[str, Any],
+    ) -> list[Key]:  # fmt: skip
+        env.external_call(f"search {model}")
+        options: dict[str, Any] = {"order": order, "offset": offset}
+        if limit is not None:
+            options["limit"] = limit
+        keys: list[Key] = self._call(
+            model, "search", args={"domain": terms}, options=options, context=context,
+            what=f"search {model}", safe=True,
+        )  # fmt: skip
+        return keys
+
+    def search_count(self, env: Env, model: str, domain: AllOf) -> int:
+        """Count what `search` would find."""
+        terms = self._terms.domain(model, domain)
+        env.external_call(f"count {model}")
+        return int(
+            self._call(
+                model, "search_count", args={"domain": terms}, context=self._searched(env),
+                what=f"count {model}", safe=True,
+            )
+        )  # fmt: skip
+
+    def read(self, env: Env, model: str, ids: Sequence[Key], fields: Sequence[str]) -> list[dict[str, Any]]:
+        """Read values by one call, in the order of *ids*; missing records are left out.
+
+        Raises:
+            UnknownFieldError: When there is no such field.
+        """
+        if not ids:
+            return []
+        spelling = self._spelling(model)
+        for name in fields:
+            if name not in spelling.fields:
+                raise UnknownFieldError(model, name, spelling.fields)
+        what = _named("read", model, ids)
+        env.external_call(what)
+        names = [spelling.there(name) for name in fields] or ["id"]
+        rows = {row["id"]: row for row in self._read(model, list(ids), names, self._usual(env), what)}
+        wanted = ("id", *fields)
+        return [
+            {name: row[name] for name in wanted}
+            for row in (self._values.here(model, rows[key]) for key in ids if key in rows)
+        ]
+
+    def _read(
+        self, model: str, ids: list[Key], names: list[str], context: Mapping[str, Any], what: str
+    ) -> list[dict[str, Any]]:
+        try:
+            rows: list[dict[str, Any]] = self._call(
+                model, "read", ids=ids, options={"fields": names, "load": ""}, context=context,
+                what=what, safe=True,
+            )  # fmt: skip
+        except AnswerCutError:
+            # Something on the way does not let long answers pass.
+            if len(ids) == 1:
+                raise
+            middle = len(ids) // 2
+            return [
+                *self._read(model, ids[:middle], names, context, what),
+                *self._read(model, ids[middle:], names, context, what),
+            ]
+        except MissingRecordError:
+            # Some models refuse the whole read.
+            if len(ids) == 1:
+                return []
+            there = self._call(model, "exists", ids=ids, what=what, context=context, safe=True)
+            return self._read(model, there, names, context, what) if there and len(there) < len(ids) else []
+        return rows
+
+    def get(self, record: Record, field: str) -> Any:
+        """Read one field of one record, together with the records it was found with.
+
+        Raises:
+            MissingRecordError: When the record does not exist.
+            NotGathered: When a synchroniser decides now: it has to bring the value first.
+        """
+        cache = self._cache(record.env, record._name)
+        known = cache.get(record.id)
+        if known is None or (known and field not in known):
+            try:
+                self._fetch(record, field, cache)
+            except PhaseError as exc:
+                raise NotGathered(record._name, record.id, field) from exc
+            known = self._cache(record.env, record._name)[record.id]
+        if not known:
+            raise MissingRecordError(f"{record!r} does not exist (any more)")
+        return known[field]
+
+    def _cache(self, env: Env, model: str) -> dict[Key, dict[str, Any]]:
+        place = (self, model, *(str(env.ctx.get(key)) for key in _CONTEXT))
+        cache: dict[Key, dict[str, Any]] = env.memo.setdefault(place, {})
+        return cache
+
+    def _fetch(self, record: Record, field: str, cache: dict[Key, dict[str, Any]]) -> None:
+        """Read the record and its group; a missing one is noted as empty."""
+        env, model = record.env, record._name
+        looked_at = self._looked_at.setdefault(model, {})
+        looked_at[field] = None
+        described = self._spelling(model).fields
+        wanted = [n for n in list(looked_at) if n == field or described[n].type != "binary"]
+        group = [k for k in record._group or () if k not in cache or field not in cache[k]]
+        if record.id in group:
+            start = group.index(record.id)
+            group = group[start : start + _GROUP]
+        else:
+            group = [record.id]
+        rows = {row["id"]: row for row in self.read(env, model, group, wanted)}
+        # The call may have ended a transaction, and with it what was known.
+        cache = self._cache(env, model)
+        for key in group:
+            if key in rows:
+                cache.setdefault(key, {}).update(rows[key])
+            else:
+                cache[key] = {}
+
+    # -- writing -----------------------------------------------------------------------
+
+    def set(self, record: Record, field: str, value: Any) -> None:  # noqa: ARG002 - the seam's signature
+        """Refuse an assignment: each would be a call of its own.
+
+        Raises:
+            TransactionError: Always; says what to do.
+        """
+        raise TransactionError(
+            f"{record!r}.{field} cannot be assigned, the record lives in store {self.name!r}: use write()"
+        )
+
+    def create(self, env: Env, model: str, values: Sequence[Mapping[str, Any]]) -> list[Key]:
+        """Create records by one call."""
+        if not values:
+            return []
+        rows = [self._values.there(model, row) for row in values]
+        what = _named("create", model, rows, new=True)
+        env.external_call(what)
+        made: Any = self._call(model, "create", args={"vals_list": rows}, context=self._usual(env), what=what)
+        self._forget(env)
+        return list(made)
+
+    def create_keyed(
+        self, env: Env, model: str, values: Sequence[Mapping[str, Any]], keys: Sequence[str]
+    ) -> list[Key]:
+        """Create records under external IDs of ours; a key that was used gives the first record back.
+
+        Raises:
+            ValueError: When there is not one key per record.
+        """
+        if len(keys) != len(values):
+            raise ValueError(f"{len(values)} records of {model} need as many keys, not {len(keys)}")
+        if not values:
+            return []
+        rows = [self._values.there(model, row) for row in values]
+        what = _named("create", model, rows, new=True)
+        env.external_call(what)
+        try:
+            return self._creation.create(model, rows, keys, self._usual(env), what)
+        finally:
+            self._forget(env)
+
+    def find_created(
+        self, env: Env, model: str, key: str, values: Mapping[str, Any], since: datetime  # noqa: ARG002 - found by key
+    ) -> list[Key]:  # fmt: skip
+        """Look for what a create has made, and write what it had no time to write."""
+        env.external_call(f"look for {model} created as {key}")
+        return self._creation.find(model, key, values, self._usual(env))
+
+    def creation_keys(self, env: Env, model: str, ids: Sequence[Key]) -> dict[Key, str]:
+        """Tell which of these records were made with a key of ours."""
+        if not ids:
+            return {}
+        env.external_call(f"read the external IDs of {len(ids)} {model}")
+        return self._creation.keys(model, ids)
+
+    def write(self, env: Env, model: str, ids: Sequence[Key], values: Mapping[str, Any]) -> None:
+        """Write the same values to records by one call."""
+        row = self._values.there(model, values)
+        self._change(env, "write", model, ids, {"vals": row})
+
+    def unlink(self, env: Env, model: str, ids: Sequence[Key]) -> None:
+        """Delete records by one call."""
+        self._change(env, "unlink", model, ids, {})
+
+    def _change(self, env: Env, method: str, model: str, ids: Sequence[Key], args: dict[str, Any]) -> None:
+        if not ids:
+            return
+        what = _named(method, model, ids)
+        env.external_call(what)
+        try:
+            self._call(model, method, ids=list(ids), args=args, context=self._usual(env), what=what)
+        finally:
+            self._forget(env)
+
+    def _forget(self, env: Env) -> None:
+        """Trust no value read before a write; relations show on both sides, so of no model."""
+        for place in [p for p in env.memo if isinstance(p, tuple) and p[0] is self]:
+            del env.memo[place]
+
+    # -- change feed -------------------------------------------------------------------
+
+    def mark_now(self, env: Env, model: str) -> Any:
+        """Give the mark from which on only later changes (and the lag window) are told."""
+        return self._feed(env, model, ()).mark_now()
+
+    def changes(
+        self, env: Env, model: str, since: Any, limit: int, fields: Sequence[str]
+    ) -> tuple[list[Row], Any]:
+        """Read the next changes with their values, oldest first; fewer than *limit* end the walk."""
+        return self._feed(env, model, fields).page(since, limit)
+
+    def _feed(self, env: Env, model: str, fields: Sequence[str]) -> Feed:
+        spelling = self._spelling(model)
+        names = [spelling.there(name) for name in dict.fromkeys(("write_date", *fields))]
+
+        def search(domain: list[Any], order: str, limit: int) -> list[Row]:
+            env.external_call(f"look for changes of {model}")
+            return self._changed(model, domain, order, limit, names)
+
+        return Feed(search, lag=self._lag, now=env.now)
+
+    def _changed(self, model: str, domain: list[Any], order: str, limit: int, names: list[str]) -> list[Row]:
+        what, context = f"look for changes of {model}", {**self._context, "active_test": False}
+        try:
+            rows = self._call(
+                model, "search_read", args={"domain": _stamped(domain)},
+                options={"fields": names, "limit": limit, "order": order},
+                context=context, what=what, safe=True,
+            )  # fmt: skip
+        except AnswerCutError:
+            ids = self._call(
+                model, "search", args={"domain": _stamped(domain)}, options={"limit": limit, "order": order},
+                context=context, what=what, safe=True,
+            )  # fmt: skip
+            found = {row["id"]: row for row in self._read(model, ids, names, context, what)}
+            rows = [found[key] for key in ids if key in found]
+        return [self._values.here(model, row) for row in rows]
+
+    def ids(self, env: Env, model: str) -> list[Key]:
+        """List the keys of all records, archived ones too."""
+        return self._search(env, model, [], "id", None, 0, {**self._context, "active_test": False})
+
+    # -- context -----------------------------------------------------------------------
+
+    def _usual(self, env: Env) -> dict[str, Any]:
+        return self._context | {key: env.ctx[key] for key in _CONTEXT if key in env.ctx}
+
+    def _searched(self, env: Env) -> dict[str, Any]:
+        context = self._usual(env)
+        if "active_test" in env.ctx:
+            context["active_test"] = env.ctx["active_test"]
+        return context
+
+
+def _stamped(domain: list[Any]) -> list[Any]:
+    terms: list[Any] = to_wire(domain)
+    return terms
+
+
+def _named(method: str, model: str, of: Sequence[Any], *, new: bool = False) -> str:
+    """Say what a call is for: "write project.task(7)", "create 3 project.task"."""
+    if len(of) > 1:
+        return f"{method} {len(of)} {model}"
+    return f"{method} {model}" if new else f"{method} {model}({of[0]!r})"
