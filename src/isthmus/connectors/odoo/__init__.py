@@ -7,7 +7,7 @@ from typing import Any, Final
 
 CONNECTOR: Final[Mapping[str, Any]] = MappingProxyType({
     "backend": "odoo.backend",
-    "modules": ("models", "backend", "rotation"),
+    "modules": ("models", "backend", "rotation", "adapter", "mapper", "importer", "exporter", "listener"),
     "migrations": Path(__file__).parent / "migrations",
 })
 """What `isthmus.plugin` reads when the plugin is enabled."""

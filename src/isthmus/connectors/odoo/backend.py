@@ -82,10 +82,13 @@ class OdooBackendMethods(ModelExtension):
 
     @contextmanager
     def work_on(self, model_name: str, **extra: Any) -> Iterator[WorkContext]:
-        """Open the work on a model, with the client as ``work.odoo``."""
+        """Open the work on a model, with the client as ``work.odoo``, and what is read once for all of it."""
         with closing(self.open_client()) as client:
             client.on_call = self.env.external_call
-            extra.setdefault("countries", Countries(self.env))
+            # Calls are made where nothing of our own database can be read.
+            context = dict(self._option("context") or {})
+            shared = {"countries": Countries(self.env), "odoo_countries": {}, "odoo_context": context}
+            extra = {**shared, **extra}
             with super().work_on(model_name, odoo=client, **extra) as work:  # type: ignore[misc]
                 yield work
 
