@@ -30,12 +30,15 @@ def get_backend(env: Env, name: str) -> Any:
 
 
 def models_of(env: Env, backend: Any) -> list[str]:
-    """List the binding models that a backend's connector has an adapter for, in order of name."""
+    """List the binding models that a backend's connector has an adapter for, in order of name.
+
+    Those are left out whose records of ours no store has: a group of models that is not enabled.
+    """
     found = []
     for name in sorted(env.services.stores):
         components = env.components.lookup(backend._name, "backend.adapter", name, backend.version_chain)
         if any(c._collection == backend._name for c in components) and hasattr(env[name], "binds"):
-            found.append(name)
+            found += [name] if env[name].binds in env else []
     return found
 
 
