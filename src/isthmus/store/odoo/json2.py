@@ -46,11 +46,12 @@ class Json2:
         who = f"as {self._login.login!r}" if self._login.login else "with an API key"
         what = f"log in to database {self._login.database!r} {who}"
         context = self.call(Request(model="res.users", method="context_get", what=what, safe=True))
-        if not isinstance(context, dict) or not isinstance(context.get("uid"), int):
+        uid = context.get("uid") if isinstance(context, dict) else None
+        if not isinstance(uid, int) or isinstance(uid, bool):
             msg = f"cannot {what}: {self._http.server} does not tell who the API key belongs to"
             raise BackendError(msg)
-        self._uid = context["uid"]
-        return Identity(context["uid"], context)
+        self._uid = uid
+        return Identity(uid, context)
 
     def call(self, request: Request) -> Any:
         """Call a method, everything by name."""

@@ -63,7 +63,7 @@ class JsonRpc:
                 f"A user with two-factor authentication needs an API key"
             )
             raise LoginRefusedError(msg)
-        if not isinstance(uid, int):
+        if not isinstance(uid, int) or isinstance(uid, bool):
             msg = f"cannot {what}: {place.server} promised the ID of a user and sent something else"
             raise BackendError(msg)
         self._uid = uid

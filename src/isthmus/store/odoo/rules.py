@@ -89,7 +89,8 @@ def _is_raised_by_dispatcher(fault: Fault, place: Place) -> bool:  # noqa: ARG00
 def _names_database(fault: Fault, place: Place) -> bool:
     """Tell that PostgreSQL refuses the database itself; its words may be in any language."""
     # Host and user are quoted as well, and often have the name of the database.
-    words = re.sub(r"(?:user|role) \S+", "", fault.message.rpartition("FATAL:")[2])
+    fatal = fault.message.partition("FATAL:")[2]
+    words = re.sub(r"(?:user|role) \S+", "", fatal)
     opening, closing = "[\"'\u00ab\u201e\u201c\u201d]", "[\"'\u00bb\u201c\u201d]"
     return re.search(rf"{opening}\s?{re.escape(place.database)}\s?{closing}", words) is not None
 
