@@ -309,6 +309,7 @@ class OdooPartnerAdapter(OdooAdapter):
     _apply_on = "odoo.partner"
 
     _odoo_model = "res.partner"
+    external_model = "res.partner"
     _fields = {
         "name": "char",
         "is_company": "boolean",

@@ -118,7 +118,7 @@ class OdooBatchImporter(BatchImporter):
         report, size = Report(), self._size
         while True:
             rows, mark = self._feed.page(mark, size)
-            touched = self._taking_part([str(row["id"]) for row in rows])
+            touched = self.taking_part([str(row["id"]) for row in rows])
             report.add(self._page(touched, mark))
             if len(rows) < size:
                 break
@@ -134,7 +134,7 @@ class OdooBatchImporter(BatchImporter):
             pass
         return Report()
 
-    def _taking_part(self, external_ids: list[str]) -> list[str]:
+    def taking_part(self, external_ids: list[str]) -> list[str]:
         """Keep what is bound or selected."""
         bound = self.binder.table.by_external(self.env.session, external_ids) if external_ids else {}
         others = [int(key) for key in external_ids if key not in bound]
@@ -151,6 +151,11 @@ class PartnerImporter(RecordImporter):
     _inherit = "base.record.importer"
     _collection = "odoo.backend"
     _apply_on = "odoo.partner"
+
+    def look(self, external_ids: Iterable[str]) -> Report:
+        """Look at records that a webhook has told of: those that are bound or selected."""
+        batch: OdooBatchImporter = self.component(usage="batch.importer")
+        return self.run_ids(batch.taking_part(list(external_ids)))
 
     def _import_dependencies(self, item: Item) -> Iterable[Dependency]:
         payload = item.payload or {}
