@@ -15,15 +15,11 @@ and serves until ``POST /_control/stop`` or an interrupt.
 import argparse
 import contextlib
 import json
-import select
-import socket
-import struct
 import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from typing import Any, Final, Self
 
@@ -41,6 +37,7 @@ from isthmus.errors import (
     UnknownModelError,
 )
 from isthmus.models import GROUPS
+from isthmus.simulators.loopback import Exchange, LoopbackServer, html_answer, json_answer
 from isthmus.store.sql import SqlModel
 from isthmus.testing.remote_faults import FaultKind, RemoteFaults
 from isthmus.testing.remote_records import RemoteRecords
@@ -56,9 +53,7 @@ _NAMES: Final[tuple[tuple[type[Exception], str], ...]] = (
 )
 """What an error is called on the wire."""
 
-_PAGE: Final = b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
-_RESET: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER on, zero seconds: closing sends RST instead of FIN."""
+_PAGE: Final = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
 class RemoteServer:
@@ -104,7 +99,7 @@ class RemoteServer:
         )
         self._counting = threading.Lock()
         self._stop = threading.Event()
-        self._http = _Server(port, self)
+        self._http = LoopbackServer(self._serve, port=port)
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
         self._thread: threading.Thread | None = None
 
@@ -174,6 +169,75 @@ class RemoteServer:
             return error_body(name, message)
         return {"jsonrpc": "2.0", "result": result}
 
+    def _serve(self, exchange: Exchange) -> None:
+        at = self.clock.now()
+        request = exchange.request
+        try:
+            asked = json.loads(request.body or b"{}")
+        except ValueError:
+            asked = None
+        if not isinstance(asked, dict):
+            body = error_body("builtins.ValueError", "the body is no JSON object")
+            exchange.send(json_answer(body, status=400))
+        elif request.path.startswith("/_control/"):
+            self._control(exchange, asked)
+        elif (request.method, request.path) == ("POST", "/call") and {"model", "method"} <= asked.keys():
+            self._call(exchange, asked, at)
+        else:
+            body = error_body("werkzeug.exceptions.NotFound", "there is only POST /call")
+            exchange.send(json_answer(body, status=404))
+
+    def _control(self, exchange: Exchange, asked: dict[str, Any]) -> None:
+        request = exchange.request
+        match request.method, request.path.removeprefix("/_control/"):
+            case "GET", "accesses":
+                counts = {f"{method} {model}": n for (method, model), n in self.accesses.items()}
+                exchange.send(json_answer(counts))
+            case "DELETE", "accesses":
+                self.accesses.clear()
+                exchange.send(json_answer({}))
+            case "POST", "faults":
+                try:
+                    exchange.send(json_answer(self.faults.control(asked)))
+                except (TypeError, ValueError) as exc:
+                    exchange.send(json_answer({"message": str(exc)}, status=400))
+            case "POST", "stop":
+                exchange.send(json_answer({}))
+                self.request_stop()
+            case _:
+                message = f"there is no control route {request.method} {request.path}"
+                exchange.send(json_answer({"message": message}, status=404))
+
+    def _call(self, exchange: Exchange, asked: dict[str, Any], at: datetime) -> None:
+        method, model = str(asked["method"]), str(asked["model"])
+        self.count(method, model)
+        fault = self.faults.choose(method, model)
+        match fault:
+            case None:
+                exchange.send(json_answer(self.answer(asked, at)))
+            case FaultKind.ERROR_BEFORE:
+                name = "psycopg2.errors.SerializationFailure"
+                message = "could not serialize access due to concurrent update"
+                exchange.send(json_answer(error_body(name, message)))
+            case FaultKind.ACCESS:
+                message = f"You are not allowed to {method} {model}"
+                exchange.send(json_answer(error_body("odoo.exceptions.AccessError", message)))
+            case FaultKind.LATE:
+                self.faults.postpone(lambda: self.answer(asked, at))
+                exchange.hold(self.faults.hold_s)
+            case _:
+                if fault.endswith("_after"):
+                    self.answer(asked, at)
+                self._break(exchange, fault)
+
+    def _break(self, exchange: Exchange, fault: FaultKind) -> None:
+        if fault in {FaultKind.TIMEOUT_BEFORE, FaultKind.TIMEOUT_AFTER}:
+            exchange.hold(self.faults.hold_s)
+        elif fault in {FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER}:
+            exchange.reset()
+        else:
+            exchange.send(html_answer(502, _PAGE))
+
 
 def error_body(name: str, message: str) -> dict[str, Any]:
     """Give the body of an answer that tells an error, as Odoo writes it."""
@@ -188,164 +252,6 @@ def bundled_models() -> dict[str, type]:
     modules = {import_module(module).__name__ for module, _ in GROUPS.values()}
     mapped = [mapper.class_ for mapper in SqlModel.registry.mappers]
     return {cls._name: cls for cls in mapped if cls.__module__ in modules and cls._name}
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, port: int, remote: RemoteServer) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.remote = remote
-        self.stopping = threading.Event()
-        self._connections: set[Any] = set()
-        self._changed = threading.Condition()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Note the connection, so that `close_all` can end it."""
-        with self._changed:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        """End one connection."""
-        with contextlib.suppress(OSError):
-            request.shutdown(socket.SHUT_WR)
-        self.close_request(request)
-        with self._changed:
-            self._connections.discard(request)
-            self._changed.notify_all()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing when a client went away; show everything else."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
-
-    def wait_idle(self, timeout_s: float) -> bool:
-        """Wait until no connection is open."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._connections, timeout=timeout_s)
-
-    def close_all(self) -> None:
-        """End every open connection, also those that are held by a fault."""
-        self.stopping.set()
-        with self._changed:
-            for connection in self._connections:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
-            self._changed.wait_for(lambda: not self._connections, timeout=5)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    server: _Server
-
-    def do_GET(self) -> None:
-        self._handle()
-
-    def do_POST(self) -> None:
-        self._handle()
-
-    def do_DELETE(self) -> None:
-        self._handle()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        pass
-
-    def _handle(self) -> None:
-        at = self.server.remote.clock.now()
-        length = self.headers.get("Content-Length", "")
-        body = self.rfile.read(int(length)) if length.isdecimal() else b""
-        try:
-            asked = json.loads(body or b"{}")
-        except ValueError:
-            asked = None
-        if not isinstance(asked, dict):
-            self._send(400, error_body("builtins.ValueError", "the body is no JSON object"))
-        elif self.path.startswith("/_control/"):
-            self._control(asked)
-        elif (self.command, self.path) == ("POST", "/call") and {"model", "method"} <= asked.keys():
-            self._call(asked, at)
-        else:
-            self._send(404, error_body("werkzeug.exceptions.NotFound", "there is only POST /call"))
-
-    def _control(self, asked: dict[str, Any]) -> None:
-        remote = self.server.remote
-        match self.command, self.path.removeprefix("/_control/"):
-            case "GET", "accesses":
-                self._send(200, {f"{method} {model}": n for (method, model), n in remote.accesses.items()})
-            case "DELETE", "accesses":
-                remote.accesses.clear()
-                self._send(200, {})
-            case "POST", "faults":
-                try:
-                    self._send(200, remote.faults.control(asked))
-                except (TypeError, ValueError) as exc:
-                    self._send(400, {"message": str(exc)})
-            case "POST", "stop":
-                self._send(200, {})
-                remote.request_stop()
-            case _:
-                self._send(404, {"message": f"there is no control route {self.command} {self.path}"})
-
-    def _call(self, asked: dict[str, Any], at: datetime) -> None:
-        remote = self.server.remote
-        method, model = str(asked["method"]), str(asked["model"])
-        remote.count(method, model)
-        fault = remote.faults.choose(method, model)
-        match fault:
-            case None:
-                self._send(200, remote.answer(asked, at))
-            case FaultKind.ERROR_BEFORE:
-                name = "psycopg2.errors.SerializationFailure"
-                self._send(200, error_body(name, "could not serialize access due to concurrent update"))
-            case FaultKind.ACCESS:
-                message = f"You are not allowed to {method} {model}"
-                self._send(200, error_body("odoo.exceptions.AccessError", message))
-            case FaultKind.LATE:
-                remote.faults.postpone(lambda: remote.answer(asked, at))
-                self._hold()
-            case _:
-                if fault.endswith("_after"):
-                    remote.answer(asked, at)
-                self._break(fault)
-
-    def _break(self, fault: FaultKind) -> None:
-        if fault in {FaultKind.TIMEOUT_BEFORE, FaultKind.TIMEOUT_AFTER}:
-            self._hold()
-        elif fault in {FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER}:
-            self.close_connection = True
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            # A shutdown would send FIN first; closing right away sends RST alone.
-            self.rfile.close()
-            self.connection.close()
-        else:
-            self._reply(502, "text/html; charset=utf-8", _PAGE)
-
-    def _hold(self) -> None:
-        """Keep the client waiting until it gives up, the time is over or the server stops."""
-        self.close_connection = True
-        left = self.server.remote.faults.hold_s
-        while left > 0 and not self.server.stopping.is_set():
-            step = min(left, 0.05)
-            readable, _, _ = select.select([self.connection], [], [], step)
-            if readable:
-                return
-            left -= step
-
-    def _send(self, status: int, body: Any) -> None:
-        self._reply(status, "application/json", json.dumps(body, ensure_ascii=False).encode())
-
-    def _reply(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        self.wfile.flush()
 
 
 def main() -> None:
