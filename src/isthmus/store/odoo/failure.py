@@ -58,7 +58,10 @@ def error_for_fault(fault: Fault, call: Call, place: Place) -> IsthmusError:
     )
     if kind is UnknownModelError:
         return UnknownModelError(place.model, because=advice)
-    if kind is UnknownFieldError and (found := INVALID_FIELD.search(fault.message)) is not None:
+    if kind is UnknownFieldError:
+        found = INVALID_FIELD.search(fault.message)
+        if found is None:
+            return UnknownFieldError(place.model, fault.message.strip(" '\n"), because=advice)
         model = found["model"] or found["path"] or place.model
         return UnknownFieldError(model, found["field"] or found["leaf"], because=advice)
     said = fault.said or fault.kind

@@ -86,6 +86,12 @@ def _is_raised_by_dispatcher(fault: Fault, place: Place) -> bool:  # noqa: ARG00
     return fault.frames[-1:] == ["execute_cr"]
 
 
+def _is_missing_field(fault: Fault, place: Place) -> bool:  # noqa: ARG001
+    """Tell that a record was asked for a field by a name that it lacks: Odoo 19 says only the name."""
+    frame = fault.debug.rpartition('  File "')[2]
+    return "._fields[" in frame and re.fullmatch(r"'?\w+'?", fault.message.strip()) is not None
+
+
 def _names_database(fault: Fault, place: Place) -> bool:
     """Tell that PostgreSQL refuses the database itself; its words may be in any language."""
     # Host and user are quoted as well, and often have the name of the database.
@@ -171,6 +177,13 @@ RULES: Final = (
         title="an unknown field",
         kinds=_kinds("ValueError KeyError UserError"),
         text=INVALID_FIELD,
+        read=UnknownFieldError,
+        advice="no installed module of database {database!r} of {server} gives it one",
+    ),
+    Rule(
+        title="an unknown field, said by nothing but its name",
+        kinds=_kinds("KeyError"),
+        test=_is_missing_field,
         read=UnknownFieldError,
         advice="no installed module of database {database!r} of {server} gives it one",
     ),

@@ -120,6 +120,16 @@ def test_a_forced_protocol_is_not_argued_with(odoo):
     assert paths(odoo) == ["/jsonrpc", "/jsonrpc"]
 
 
+def test_a_forced_json2_takes_the_secret_for_a_key(odoo):
+    """
+    There is no second try with it as a password.
+    """
+    odoo.answers(*odoo.V19, odoo.refused(*INVALID_KEY))
+
+    with pytest.raises(LoginRefusedError, match="Invalid apikey"):
+        search(odoo.client(Login("company", "anna", odoo.PASSWORD), protocol="json2"))
+
+
 def test_a_forced_protocol_that_the_server_lacks_is_named(odoo):
     """
     Odoo 18 would answer with a page about something not found.

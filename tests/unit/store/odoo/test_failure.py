@@ -207,6 +207,22 @@ def test_an_unknown_field_is_found_in_every_wording(said, model, field):
 
 
 @pytest.mark.parametrize(
+    ("line", "error"),
+    [("return self._fields[key].__get__(self)", UnknownFieldError), ("x = {}[key]", InvalidDataError)],
+)
+def test_an_unknown_field_that_is_only_named_is_told_from_other_missing_keys(odoo, line, error):
+    """
+    Odoo 19 answers a write of an unknown field of a partner with ``KeyError: 'x_a'``.
+    """
+    debug = odoo.traceback("call_kw", "write", "__getitem__", line=line)
+
+    raised = error_for_fault(Fault(name="builtins.KeyError", message="x_a", debug=debug), WRITE, PLACE)
+
+    assert type(raised) is error
+    assert "x_a" in str(raised)
+
+
+@pytest.mark.parametrize(
     ("said", "ids", "error"),
     [
         ("(Record: project.task(7,), User: 2)", [7], MissingRecordError),

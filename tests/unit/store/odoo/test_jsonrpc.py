@@ -102,6 +102,18 @@ def test_a_wrong_login_names_login_and_database_but_not_the_secret(odoo):
     assert odoo.PASSWORD not in str(caught.value)
 
 
+@pytest.mark.parametrize("told", [True, "2", [2], {"uid": 2}])
+def test_a_login_that_gives_no_user_is_none(odoo, told):
+    """
+    Something else than an Odoo answers in its name.
+    """
+    odoo.connects()
+    odoo.script[-1] = odoo.result(told)
+
+    with pytest.raises(BackendError, match="promised the ID of a user"):
+        search(odoo.client())
+
+
 def test_json_rpc_without_a_login_is_refused_before_anything_is_sent(odoo):
     """
     An API key alone does not tell JSON-RPC who calls.
