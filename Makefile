@@ -16,7 +16,12 @@ CONSTRAINTS_BENCH := requirements/constraints-bench.txt
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; \
 	done)
+# In the order of the folders: the files of few, but long, tests come first, so that none is left to the end.
+TWO_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c $(CONSTRAINTS)
+
+# The tests start hundreds of processes, each of which would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test chaos bench bench-queue lint format types layers lock clean
 
@@ -27,10 +32,10 @@ demo: $(VENV)/.installed  ## the main job, on embedded SQLite, in under a minute
 	@$(BIN)/isthmus demo
 
 test: $(VENV)/.installed-dev  ## every test, on SQLite and on a real PostgreSQL
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not chaos" $(ARGS)
+	@$(BIN)/python -m pytest $(TWO_PROCESSES) -m "not chaos" $(ARGS)
 
 chaos: $(VENV)/.installed-dev  ## the heavy forms of the tests that `make test` runs reduced
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m chaos $(ARGS)
+	@$(BIN)/python -m pytest $(TWO_PROCESSES) -m chaos $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## tables of ratios, kept in benchmarks/results
 	@for bench in benchmarks/bench_*.py; do $(BIN)/python "$$bench" $(ARGS); done
