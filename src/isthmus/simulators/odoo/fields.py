@@ -1,0 +1,229 @@
+"""Fields: their declaration, and how a value goes in and comes out."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+from isthmus.simulators.odoo import errors
+from isthmus.simulators.odoo.html import sanitized
+
+Row = dict[str, Any]
+Compute = Callable[[Any, Row], Any]
+
+NEVER = 99
+_TEXT = ("char", "text", "html", "selection", "binary")
+_DATETIME = "%Y-%m-%d %H:%M:%S"
+_DATE = "%Y-%m-%d"
+_INT_MAX = 2**31 - 1
+_WHOLE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a model.
+
+    Attributes:
+        name: Its name.
+        type: Odoo's word for its type.
+        string: Its label.
+        relation: The model that it points to.
+        inverse: Of a one2many: the many2one over there.
+        link: Of a many2many: the name of its table.
+        flipped: Whether the record is in the link's second column.
+        far_column: The name of the other column, if it is not the other model's.
+        required: Whether it must have a value.
+        readonly: Whether forms refuse to change it (RPC does not).
+        stored: Whether it is a column.
+        selection: Keys and labels.
+        default: A value, or what makes one from an environment.
+        compute: What makes its value, if it has no column.
+        ondelete: What becomes of this record when the other goes: "set null", "restrict", "cascade".
+        since: The first major version that has it.
+        until: The first that has it no more.
+        all_records: Whether archived records are read through it.
+        extra: More attributes for fields_get.
+        recorded: Whether a recorded server has it; what is not is from documentation or memory.
+    """
+
+    type: str
+    name: str
+    string: str
+    relation: str | None = None
+    inverse: str | None = None
+    link: str | None = None
+    flipped: bool = False
+    far_column: str = ""
+    required: bool = False
+    readonly: bool = False
+    stored: bool = True
+    selection: Sequence[tuple[str, str]] = ()
+    default: Any = None
+    compute: Compute | None = None
+    ondelete: str = ""
+    since: int = 0
+    until: int = NEVER
+    all_records: bool = False
+    extra: tuple[tuple[str, Any], ...] = ()
+    recorded: bool = True
+
+    @cached_property
+    def many(self) -> bool:
+        """Whether it is a list of records."""
+        return self.type in {"one2many", "many2many"}
+
+    @property
+    def relational(self) -> bool:
+        """Whether it points to records."""
+        return self.relation is not None
+
+    @cached_property
+    def column(self) -> bool:
+        """Whether its value is in the row."""
+        return self.stored and not self.many
+
+    @property
+    def on_delete(self) -> str:
+        """What becomes of the row when the record it points to goes."""
+        return self.ondelete or ("restrict" if self.required else "set null")
+
+    def describe(self) -> dict[str, Any]:
+        """Tell what fields_get tells."""
+        told: dict[str, Any] = {
+            "change_default": False,
+            "company_dependent": False,
+            "depends": [],
+            "manual": False,
+            "name": self.name,
+            "readonly": self.readonly,
+            "required": self.required,
+            "searchable": True,
+            "sortable": self.stored and not self.many and self.type != "binary",
+            "store": self.stored,
+            "string": self.string,
+            "type": self.type,
+        }
+        if self.type in {"char", "text", "html"}:
+            told["translate"] = False
+        if self.type == "char":
+            told["trim"] = True
+        if self.type == "selection":
+            told["selection"] = [list(pair) for pair in self.selection]
+        if self.relation:
+            told |= {
+                "relation": self.relation,
+                "domain": [],
+                "context": {"active_test": False} if self.all_records else {},
+            }
+        if self.type == "one2many" and self.inverse:
+            told["relation_field"] = self.inverse
+        return told | dict(self.extra)
+
+
+def stored_value(model: str, field: Field, value: Any) -> Any:
+    """Turn a value from the wire into what the row keeps.
+
+    Raises:
+        builtin: One of Python's own errors, as Odoo's.
+        value_error: A ValueError, as Odoo's.
+        wrong_value: A ValueError for a value that the field cannot take.
+    """
+    kind = field.type
+    try:
+        if kind == "boolean":
+            return bool(value)
+        if kind == "integer":
+            return _integer(value)
+        if kind in {"float", "monetary"}:
+            return float(value or 0.0)
+        if value is None or value is False:
+            return None
+        if kind == "selection":
+            if any(value == key for key, _ in field.selection):
+                return value
+            if not field.selection and isinstance(value, str):
+                return value
+            raise errors.wrong_value(model, field.name, value)
+        if kind == "datetime":
+            return to_datetime(value)
+        if kind == "date":
+            return to_date(value)
+        if kind == "many2one":
+            return _many2one(model, field, value)
+        if kind == "html":
+            if not isinstance(value, str):
+                raise errors.builtin(
+                    "TypeError", f"expected string or bytes-like object, got '{type(value).__name__}'"
+                )
+            return sanitized(_text(value))
+        if kind in _TEXT:
+            return _text(value)
+    except ValueError as error:
+        raise errors.value_error(str(error)) from error
+    except TypeError as error:
+        raise errors.builtin("TypeError", str(error)) from error
+    return value
+
+
+def _integer(value: Any) -> int:
+    number = int(value or 0)
+    if not -_INT_MAX - 1 <= number <= _INT_MAX:
+        raise errors.postgres("NumericValueOutOfRange", "integer out of range\n")
+    return number
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else str(value)
+    if "\x00" in text:
+        raise errors.value_error("A string literal cannot contain NUL (0x00) characters.")
+    return text
+
+
+def _many2one(model: str, field: Field, value: Any) -> int | None:
+    if isinstance(value, (list, tuple)):
+        value = value[0] if value else None
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value or None
+    raise errors.wrong_value(model, field.name, value)
+
+
+def to_datetime(value: Any) -> datetime:
+    """Read a datetime as strictly as Odoo does.
+
+    >>> to_datetime("2026-01-05")
+    datetime.datetime(2026, 1, 5, 0, 0)
+    """
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return datetime.fromisoformat(value)
+    # Odoo cuts its format to the text's length; its error texts show it.
+    return datetime.strptime(value, _DATETIME[: len(value) - 2])  # noqa: DTZ007 - Odoo's are naive, in UTC
+
+
+def to_date(value: Any) -> date:
+    """Read a date; the time of a datetime is cut off.
+
+    >>> to_date("2026-01-05 10:00:00")
+    datetime.date(2026, 1, 5)
+    """
+    text = value[:10]
+    return datetime.strptime(text, _DATE[: len(text) - 2]).date()  # noqa: DTZ007
+
+
+def wire_value(field: Field, value: Any) -> Any:
+    """Turn what the row keeps into what `read` shows; relations are not for this."""
+    kind = field.type
+    if kind == "boolean":
+        return bool(value)
+    if kind == "integer":
+        return value or 0
+    if kind in {"float", "monetary"}:
+        return value or 0.0
+    if value is None or value is False:
+        return False
+    if kind == "datetime":
+        return value.strftime(_DATETIME)
+    if kind == "date":
+        return value.strftime(_DATE)
+    return value

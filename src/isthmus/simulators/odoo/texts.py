@@ -1,0 +1,172 @@
+"""What `load` makes of one cell."""
+
+from collections.abc import Callable
+from datetime import UTC
+from typing import Any
+
+from isthmus.simulators.odoo import errors
+from isthmus.simulators.odoo.conditions import named
+from isthmus.simulators.odoo.environment import Environment
+from isthmus.simulators.odoo.fields import Field, to_date, to_datetime
+from isthmus.simulators.odoo.model import Model
+
+_TRUE = frozenset({"1", "true", "yes"})
+_FALSE = frozenset({"", "0", "false", "no"})
+
+
+class CellError(Exception):
+    """A cell that cannot be read: what `load` says of it in its messages."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        super().__init__(told["message"])
+        self.told = told
+
+
+def converted(env: Environment, field: Field, path: list[str], cell: Any) -> Any:
+    """Turn a cell into what create and write take."""
+    if cell is None or cell is False or cell == "":
+        return False
+    if field.type == "many2one":
+        return _records(env, field, path, [cell])[0]
+    if field.many:
+        parts = [part.strip() for part in str(cell).split(",")]
+        return [[6, 0, _records(env, field, path, parts)]]
+    convert = _CONVERT.get(field.type)
+    return convert(env, field, cell) if convert else cell
+
+
+def _refuse(field: Field, message: str, moreinfo: Any = None) -> CellError:
+    told: dict[str, Any] = {"field": field.name, "message": message}
+    if moreinfo is not None:
+        told["moreinfo"] = moreinfo
+    return CellError(told | {"field_name": field.string})
+
+
+def _boolean(env: Environment, field: Field, cell: Any) -> bool:  # noqa: ARG001
+    if not isinstance(cell, str):
+        raise errors.builtin("AttributeError", f"'{type(cell).__name__}' object has no attribute 'lower'")
+    if cell.lower() in _TRUE:
+        return True
+    if cell.lower() in _FALSE:
+        return False
+    raise _refuse(
+        field, f"Unknown value '{cell}' for boolean field '{field.string}'", "Use '1' for yes and '0' for no"
+    )
+
+
+def _integer(env: Environment, field: Field, cell: Any) -> int:  # noqa: ARG001
+    try:
+        return int(cell)
+    except ValueError as error:
+        raise _refuse(field, f"'{cell}' does not seem to be an integer for field '{field.string}'") from error
+
+
+def _float(env: Environment, field: Field, cell: Any) -> float:  # noqa: ARG001
+    try:
+        return float(cell)
+    except ValueError as error:
+        raise _refuse(field, f"'{cell}' does not seem to be a number for field '{field.string}'") from error
+
+
+def _date(env: Environment, field: Field, cell: Any) -> str:  # noqa: ARG001
+    try:
+        return to_date(cell).isoformat()
+    except ValueError as error:
+        raise _refuse(
+            field,
+            f"'{cell}' does not seem to be a valid date for field '{field.string}'",
+            "Use the format '2012-12-31'",
+        ) from error
+
+
+def _datetime(env: Environment, field: Field, cell: Any) -> str:
+    try:
+        moment = to_datetime(cell)
+    except ValueError as error:
+        raise _refuse(
+            field,
+            f"'{cell}' does not seem to be a valid datetime for field '{field.string}'",
+            "Use the format '2012-12-31 23:59:59'",
+        ) from error
+    # What is imported is in the person's zone; what is kept is UTC.
+    local = moment.replace(tzinfo=env.timezone or UTC)
+    return local.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _selection(env: Environment, field: Field, cell: Any) -> str:  # noqa: ARG001
+    wanted = str(cell).lower()
+    for key, label in field.selection:
+        if wanted in {key.lower(), label.lower()}:
+            return key
+    if not field.selection:
+        return str(cell)
+    raise _refuse(
+        field,
+        f"Value '{cell}' not found in selection field '{field.string}'",
+        [label for _, label in field.selection],
+    )
+
+
+_CONVERT: dict[str, Callable[[Environment, Field, Any], Any]] = {
+    "boolean": _boolean,
+    "integer": _integer,
+    "float": _float,
+    "monetary": _float,
+    "date": _date,
+    "datetime": _datetime,
+    "selection": _selection,
+}
+
+
+def _records(env: Environment, field: Field, path: list[str], cells: list[Any]) -> list[int]:
+    return [_record(env, field, path, cell) for cell in cells]
+
+
+def _record(env: Environment, field: Field, path: list[str], cell: Any) -> int:
+    comodel: Model = env.registry[field.relation or ""]
+    how = path[0] if path else ""
+    if how == ".id":
+        if not str(cell).isdecimal():
+            raise _refuse(
+                field,
+                f"Invalid database id '{cell}' for the field '{field.string}'",
+                _values(comodel, data=True),
+            )
+        found, kind = (int(cell) if int(cell) in env.rows(comodel.name) else None), "database id"
+    elif how == "id":
+        found, kind = _external(env, comodel, str(cell)), "external id"
+    else:
+        found, kind = min(named(env, comodel, str(cell), "="), default=None), "name"
+    if found is None:
+        raise _refuse(
+            field,
+            f"No matching record found for {kind} '{cell}' in field '{field.string}'",
+            _values(comodel, data=kind != "name"),
+        )
+    return found
+
+
+def _external(env: Environment, comodel: Model, text: str) -> int | None:
+    module, dot, name = text.partition(".")
+    if not dot:
+        module, name = env.context.get("_import_current_module") or "__import__", text
+    data = env.table("ir.model.data")
+    for known in data.by("name", name):
+        row = data.rows[known]
+        if row["module"] == module and row["model"] == comodel.name:
+            return int(row["res_id"])
+    return None
+
+
+def _values(comodel: Model, *, data: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": "Possible Values",
+        "type": "ir.actions.act_window",
+        "target": "new",
+        "view_mode": "list,form" if comodel.release.major >= 18 else "tree,form",
+        "views": [[False, "list"], [False, "form"]],
+        "context": {"create": False},
+        "help": "See all possible values",
+        "res_model": "ir.model.data" if data else comodel.name,
+    }
+    return shown | ({"domain": [["model", "=", comodel.name]]} if data else {})
