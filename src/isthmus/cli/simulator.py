@@ -11,9 +11,10 @@ from isthmus.cli.session import Session
 from isthmus.errors import UsageError, near
 
 if TYPE_CHECKING:  # see isthmus.cli.session
+    from isthmus.simulators.odoo import OdooSimulator
     from isthmus.simulators.trello import TrelloSimulator
 
-_KNOWN = ("trello",)
+_KNOWN = ("odoo", "trello")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
         examples=(
             "isthmus simulator trello --seed-demo",
             "isthmus simulator trello --port 8080 --limits",
+            "isthmus simulator odoo --odoo-version 19.0 --seed-demo",
             "isthmus simulator trello --json      # url, key and token for scripts",
         ),
     )(simulator)
@@ -31,41 +33,75 @@ def add_to(app: typer.Typer) -> None:
 
 def simulator(
     session: Session,
-    type_: Annotated[str, typer.Argument(metavar="TYPE", help="Which one: trello.")],
+    type_: Annotated[str, typer.Argument(metavar="TYPE", help="Which one: odoo or trello.")],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 0,
-    seed: Annotated[int, typer.Option("--seed", help="Makes IDs and credentials the same in every run.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Makes Trello's IDs and credentials the same in every run.")
+    ] = 0,
     seed_demo: Annotated[
-        bool, typer.Option("--seed-demo", help="Begin with 3 boards, 12 lists and 300 cards.")
+        bool,
+        typer.Option("--seed-demo", help="Begin with 3 boards or projects, 12 lists or stages, 300 cards or tasks."),
     ] = False,
-    limits: Annotated[bool, typer.Option("--limits", help="Enforce the published rate limits.")] = False,
+    limits: Annotated[bool, typer.Option("--limits", help="Enforce Trello's published rate limits.")] = False,
+    odoo_version: Annotated[str, typer.Option("--odoo-version", help="Which Odoo it is.")] = "18.0",
 ) -> None:
     """Serve a simulated system on 127.0.0.1 until Ctrl-C; its state is gone afterwards.
 
     Its control routes below /_control/ let scripts edit things, plan faults and read what was asked.
 
     Raises:
-        UsageError: When there is no such simulator.
+        UsageError: When there is no such simulator or version.
     """
     if type_ not in _KNOWN:
         raise UsageError(f"there is no simulator {type_!r}{near(type_, _KNOWN)}")
+    signal.signal(signal.SIGTERM, _interrupt)
+    if type_ == "odoo":
+        _serve_odoo(session, port, odoo_version, seed_demo=seed_demo)
+    else:
+        _serve_trello(session, port, seed, seed_demo=seed_demo, limits=limits)
+
+
+def _serve_trello(session: Session, port: int, seed: int, *, seed_demo: bool, limits: bool) -> None:
     from isthmus.simulators.trello import serve
 
     def announce(made: "TrelloSimulator") -> None:
-        example = (
-            f"isthmus backend add trello --url {made.url} --key {made.key} --token {made.token} --board all"
+        facts = {"url": made.url, "key": made.key, "token": made.token}
+        _announce(
+            session,
+            facts,
+            f"isthmus backend add trello --url {made.url} --key {made.key} --token {made.token} --board all",
         )
-        session.out.document({
-            "url": made.url,
-            "key": made.key,
-            "token": made.token,
-            "next": [example],
-            "run": session.run_id,
-        })
-        session.out.facts([("url", made.url), ("key", made.key), ("token", made.token)])
-        session.out.say(f"\nNext, in another terminal:\n  {example}\n\nCtrl-C ends it.")
 
-    signal.signal(signal.SIGTERM, _interrupt)
     serve(port, seed=seed, boards=3 if seed_demo else 0, limits=limits, announce=announce)
+
+
+def _serve_odoo(session: Session, port: int, version: str, *, seed_demo: bool) -> None:
+    from isthmus.simulators.odoo import serve
+
+    def announce(made: "OdooSimulator") -> None:
+        key = made.api_key()
+        facts = {
+            "url": made.url,
+            "database": made.database,
+            "login": made.login,
+            "password": made.password,
+            "key": key,
+        }
+        _announce(session, facts, _NEXT_ODOO.format(**facts))
+
+    try:
+        serve(port, odoo_version=version, projects=3 if seed_demo else 0, announce=announce)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+_NEXT_ODOO = "isthmus backend add odoo --url {url} --database {database} --login {login} --key {key}"
+
+
+def _announce(session: Session, facts: dict[str, str], example: str) -> None:
+    session.out.document({**facts, "next": [example], "run": session.run_id})
+    session.out.facts(list(facts.items()))
+    session.out.say(f"\nNext, in another terminal:\n  {example}\n\nCtrl-C ends it.")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
