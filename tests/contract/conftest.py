@@ -8,9 +8,13 @@ from types import ModuleType
 
 import pytest
 
+from isthmus.component import ComponentRegistry, declared_components
+from isthmus.simulators.odoo import OdooSimulator
+from isthmus.store.odoo import Login, OdooClient, OdooStore, dialects_of
 from isthmus.store.sql import SqlModel, make_engine
 from isthmus.testing.databases import Databases, Kind
 from isthmus.testing.envs import Envs
+from isthmus.testing.odoo_target import PROJECT_MODELS, OdooTarget
 from isthmus.testing.remote_server import RemoteServer, bundled_models
 
 
@@ -52,6 +56,41 @@ def server(databases: Databases, database_kind: Kind, create_safety: str) -> Ite
     with databases.fresh(database_kind) as url, RemoteServer(url, create_safety=create_safety) as running:
         running.faults.hold_s = 0.5
         yield running
+
+
+SERVERS = ["18.0", "19.0", *(["real"] if OdooTarget.from_environment() is not None else [])]
+"""Simulated versions, for both protocols, and the real Odoo that the environment names."""
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def odoo(request: pytest.FixtureRequest) -> Iterator[OdooTarget]:
+    """An Odoo without projects and tasks."""
+    real = OdooTarget.from_environment()
+    if request.param == "real":
+        assert real is not None
+        with real.client() as client:
+            real.refuse_used(client)
+        yield real
+        return
+    with OdooSimulator(version=request.param) as simulator:
+        secret = simulator.api_key(days=1) if request.param == "19.0" else simulator.password
+        yield OdooTarget(simulator.url, Login(simulator.database, simulator.login, secret))
+
+
+@pytest.fixture(scope="module")
+def odoo_client(odoo: OdooTarget) -> Iterator[OdooClient]:
+    """A connection to it."""
+    with odoo.client() as client:
+        odoo.clear(client)
+        yield client
+
+
+@pytest.fixture
+def odoo_store(odoo: OdooTarget, odoo_client: OdooClient) -> Iterator[OdooStore]:
+    """A store of projects, stages and tasks over it; what a test makes is removed."""
+    registry = ComponentRegistry.build(declared_components("isthmus.store.odoo"))
+    yield OdooStore("odoo", PROJECT_MODELS, lambda: odoo_client, dialects=dialects_of(registry))
+    odoo.clear(odoo_client)
 
 
 @pytest.fixture(scope="session")

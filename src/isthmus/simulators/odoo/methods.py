@@ -147,6 +147,31 @@ class RecordMethods:
         """Read as the web client does."""
         return web_read(self.env, self.model, self._rows(), specification)
 
+    def get_metadata(self) -> Any:
+        """Tell who made records and under which external IDs they go, to everybody."""
+        known: dict[Any, list[dict[str, Any]]] = {}
+        for data in self.env.rows("ir.model.data").values():
+            if data["model"] == self.model.name:
+                known.setdefault(data["res_id"], []).append({
+                    "xmlid": f"{data['module']}.{data['name']}",
+                    "noupdate": bool(data.get("noupdate")),
+                })
+        rows = read_rows(
+            self.env,
+            self.model,
+            self._rows(),
+            ["create_uid", "create_date", "write_uid", "write_date"],
+            CLASSIC,
+        )
+        for row in rows:
+            names = known.get(row["id"], [])
+            row |= {
+                "xmlid": names[0]["xmlid"] if names else False,
+                "noupdate": bool(names) and names[0]["noupdate"],
+                "xmlids": names[::-1],
+            }
+        return rows
+
     def name_get(self) -> Any:
         """Name records."""
         return [[row["id"], self.env.name_of(self.model.name, row["id"])] for row in self._rows()]
@@ -192,7 +217,7 @@ def call(env: Environment, model: Model, name: str, args: list[Any], kwargs: dic
         access_error: If the person may not.
         builtin: One of Python's own errors, as Odoo's.
     """
-    if name.startswith("_") or name in _PRIVATE:
+    if name.startswith("_") or name in _PRIVATE or (name == "exists" and env.release.major >= 19):
         raise errors.access_error(
             f"Private methods (such as '{model.name}.{name}') cannot be called remotely."
             if env.release.major >= 18
@@ -276,8 +301,33 @@ def _context_get(env: Environment) -> dict[str, Any]:
     return {"lang": env.person.get("lang") or "en_US", "tz": env.person.get("tz") or False, "uid": env.uid}
 
 
+def _check_object_reference(
+    env: Environment, module: Any, xml_id: Any, raise_on_access_error: Any = False
+) -> Any:
+    """Find the record of an external ID: model and ID, False for one that a search does not find.
+
+    Raises:
+        builtin: If there is no such external ID.
+        access_error: If it cannot be found and that shall be told.
+    """
+    found = [
+        data
+        for data in env.rows("ir.model.data").values()
+        if data["module"] == module and data["name"] == xml_id
+    ]
+    if not found:
+        raise errors.builtin("ValueError", f"External ID not found in the system: {module}.{xml_id}")
+    model = env.registry[found[0]["model"]]
+    if orm.search(env, model, [["id", "=", found[0]["res_id"]]]):
+        return [model.name, found[0]["res_id"]]
+    if raise_on_access_error:
+        raise errors.access_error(f'Not enough access rights on the external ID "{module}.{xml_id}"')
+    return [model.name, False]
+
+
 _OWN: dict[tuple[str, str], tuple[int, Method]] = {
     ("res.users", "context_get"): (0, _context_get),
+    ("ir.model.data", "check_object_reference"): (0, _check_object_reference),
     ("res.users.apikeys", "generate"): (19, keys.generate),
     ("res.users.apikeys", "revoke"): (19, keys.revoke),
 }

@@ -1,15 +1,14 @@
 """Creates that survive a lost answer: rows are loaded under external IDs of ours."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from isthmus.env import Key
 from isthmus.errors import (
     CredentialsError,
-    FailError,
     InvalidDataError,
     IsthmusError,
-    ParkError,
+    MissingRecordError,
     UnknownOutcomeError,
 )
 from isthmus.store.odoo.client import OdooClient
@@ -17,8 +16,8 @@ from isthmus.store.odoo.dialect import Spelling
 from isthmus.store.odoo.loading import CONTEXT, MODULE, Load, loads, own_key, same_rest
 from isthmus.store.odoo.values import Values
 
-_UNKNOWN: tuple[type[IsthmusError], ...] = (ParkError, FailError)
-"""How the lookup of an external ID says that there is none."""
+_NOT_THERE: Final[tuple[type[IsthmusError], ...]] = (InvalidDataError, MissingRecordError)
+"""How the lookup of an external ID says that there is none, or that its record is gone."""
 
 
 class Creation:
@@ -144,7 +143,7 @@ class Creation:
                 # Archived records are records, too.
                 context={"active_test": False}, what=f"look for {model} created as {key}", safe=True,
             )  # fmt: skip
-        except _UNKNOWN:
+        except _NOT_THERE:
             return []
         if not isinstance(told, list) or len(told) != 2 or told[0] != model or not told[1]:
             return []

@@ -1,6 +1,7 @@
 """Domains and orders on their way to a server: checked, spelled in its version, as JSON."""
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, Final
 
 from isthmus.env import X2MANY, Field
@@ -11,6 +12,7 @@ from isthmus.store.odoo.wire import to_wire
 from isthmus.store.operand import TEXTS, operand
 
 _PATTERNS: Final = frozenset({"like", "not like", "ilike", "not ilike", "=like", "=ilike"})
+_INVERSE: Final = MappingProxyType({"<": ">=", "<=": ">", ">": "<=", ">=": "<"})
 _MEMBERS: Final = frozenset({"in", "not in"})
 _ON_LISTS: Final = frozenset({"=", "!=", *_MEMBERS, "like", "not like", "ilike", "not ilike"})
 
@@ -54,9 +56,22 @@ class Terms:
         if isinstance(node, Leaf):
             return self._leaf(model, node)
         if isinstance(node, Not):
-            return Not(self._node(model, node.node))
+            return self._opposite(model, node.node)
         kind = AllOf if isinstance(node, AllOf) else AnyOf
         return kind(tuple(self._node(model, child) for child in node.nodes))
+
+    def _opposite(self, model: str, node: Node) -> Node:
+        """Negate: what is empty is not greater than anything, so it belongs to the opposite."""
+        if isinstance(node, Not):
+            return self._node(model, node.node)
+        if isinstance(node, Leaf):
+            found = Not(self._node(model, node))
+            if node.operator in _INVERSE and len(node.path) == 1:
+                inverse = self._leaf(model, Leaf(node.path, _INVERSE[node.operator], node.value))
+                return AnyOf((inverse, self._leaf(model, Leaf(node.path, "=", None))))
+            return found
+        kind = AnyOf if isinstance(node, AllOf) else AllOf
+        return kind(tuple(self._opposite(model, child) for child in node.nodes))
 
     def _leaf(self, model: str, leaf: Leaf) -> Node:
         path = []
