@@ -40,7 +40,9 @@ def simulator(
     ] = 0,
     seed_demo: Annotated[
         bool,
-        typer.Option("--seed-demo", help="Begin with 3 boards or projects, 12 lists or stages, 300 cards or tasks."),
+        typer.Option(
+            "--seed-demo", help="Begin with 3 boards (projects), 12 lists (stages), 300 cards (tasks)."
+        ),
     ] = False,
     limits: Annotated[bool, typer.Option("--limits", help="Enforce Trello's published rate limits.")] = False,
     odoo_version: Annotated[str, typer.Option("--odoo-version", help="Which Odoo it is.")] = "18.0",

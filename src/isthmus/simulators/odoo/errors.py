@@ -97,18 +97,34 @@ def serialization_failure() -> OdooError:
     return postgres("SerializationFailure", "could not serialize access due to concurrent update\n")
 
 
-def not_null(label: str, model: str, field_label: str, field: str) -> OdooError:
-    """Make the error of a mandatory field without a value."""
-    error = validation_error(
-        "The operation cannot be completed:\n- Create/update: a mandatory field is not set.\n"
-        "- Delete: another model requires the record being deleted. If possible, archive it instead.\n\n"
-        f"Model: {label} ({model})\nField: {field_label} ({field})\n"
-    )
-    error.loading = {
-        "message": f"Missing required value for the field '{field_label}' ({field})",
-        "field": field,
-    }
+def not_null(label: str, model: str, field_label: str, field: str, major: int = 18) -> OdooError:
+    """Make the error of a mandatory field without a value; 19 has another text (both recorded)."""
+    lacking = f"Missing required value for the field '{field_label}' ({field})"
+    if major < 19:
+        text = (
+            "The operation cannot be completed:\n- Create/update: a mandatory field is not set.\n"
+            "- Delete: another model requires the record being deleted. If possible, archive it instead.\n\n"
+            f"Model: {label} ({model})\nField: {field_label} ({field})\n"
+        )
+    else:
+        text = (
+            f"The operation cannot be completed: {lacking}.\nModel: '{label}' ({model})\n"
+            "- create/update: a mandatory field is not set\n"
+            "- delete: another model requires the record being deleted, you can archive it instead\n"
+        )
+    error = validation_error(text)
+    error.loading = {"message": lacking, "field": field}
     return error
+
+
+def foreign_key_19(label: str, model: str, field_label: str, field: str) -> OdooError:
+    """Make the error of a reference to, or from, a record that is not there, as 19.0 has it (recorded)."""
+    return validation_error(
+        "The operation cannot be completed: Another model is using the record you are trying to delete.\n\n"
+        f"The troublemaker is: '{label}' ({model})\n"
+        f"Thanks to the following constraint: '{field_label}' ({field})\n"
+        "How about archiving the record instead?"
+    )
 
 
 def foreign_key(label: str, model: str, constraint: str) -> OdooError:
@@ -124,9 +140,9 @@ def constraint(message: str) -> OdooError:
     return validation_error(f"The operation cannot be completed: {message}")
 
 
-def unknown_field(field: str, model: str) -> OdooError:
-    """Make the error of a field that the model does not have."""
-    return value_error(f"Invalid field {field!r} on model {model!r}")
+def unknown_field(field: str, model: str, place: str = "on model") -> OdooError:
+    """Make the error of a field that the model does not have; 19 names another *place* (recorded)."""
+    return value_error(f"Invalid field {field!r} {place} {model!r}")
 
 
 def wrong_value(model: str, field: str, value: Any) -> OdooError:

@@ -15,7 +15,6 @@ _STATUS: Final = {
     "odoo.exceptions.AccessError": 403,
     "odoo.exceptions.LockError": 409,
     "odoo.exceptions.MissingError": 404,
-    "odoo.exceptions.RedirectWarning": 422,
     "odoo.exceptions.UserError": 422,
     "odoo.exceptions.ValidationError": 422,
     "werkzeug.exceptions.BadRequest": 400,
@@ -86,7 +85,7 @@ class Json2:
                 "signature": f"({', '.join(found.names)})",
                 "parameters": {p: {} if p in found.required else {"default": None} for p in found.names},
                 "return": {},
-                **({"api": ["model"]} if found.of_model else {}),
+                "api": ["model"] if found.of_model else [],
             }
             for name, found in methods_of(model).items()
         }
@@ -125,9 +124,9 @@ class Json2:
         if signature is not None:
             if signature.of_model and ids:
                 raise unprocessable(f"cannot call {model}.{method} with ids")
-            why = signature.misfit(named)
-            if why is not None:
-                raise unprocessable(why)
+            misfit = signature.misfit(named)
+            if misfit is not None:
+                raise unprocessable(misfit)
         of_model = signature is not None and signature.of_model
         positional = [] if of_model else [ids if isinstance(ids, list) else [ids]]
         try:

@@ -110,7 +110,7 @@ def _create_one(env: Environment, model: Model, given: Any) -> int:
     if not isinstance(given, Mapping):
         kind = type(given).__name__
         raise errors.builtin("AttributeError", f"'{kind}' object has no attribute 'get'")
-    values = _known(model, given)
+    values = _known(model, given, creating=True)
     values = model.before_create(env, defaults(env, model, values) | values)
     row: Row = {"id": env.table(model.name).next_id()}
     lists: list[tuple[Field, Any]] = []
@@ -147,12 +147,19 @@ def defaults(env: Environment, model: Model, given: Mapping[str, Any]) -> dict[s
     return found
 
 
-def _known(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
+def _unknown_field(model: Model, name: str, *, creating: bool) -> errors.OdooError:
+    if model.release.major < 19:
+        return errors.unknown_field(name, model.name)
+    # Recorded: 19.0 names the field only, when it is written.
+    return errors.unknown_field(name, model.name, "in") if creating else errors.builtin("KeyError", name)
+
+
+def _known(model: Model, given: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in given.items():
         field = model.fields.get(name)
         if field is None:
-            raise errors.unknown_field(name, model.name)
+            raise _unknown_field(model, name, creating=creating)
         if name not in AUTOMATIC and (field.stored or name in model.inverted):
             values[name] = value
     return values
@@ -161,13 +168,19 @@ def _known(model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
 def _check_columns(env: Environment, model: Model, row: Row, names: Iterable[str]) -> None:
     for field in model.mandatory:
         if field.name in names and row.get(field.name) is None:
-            raise errors.not_null(model.label, model.name, field.string, field.name)
+            raise errors.not_null(model.label, model.name, field.string, field.name, env.release.major)
     for field in model.references:
         other = row.get(field.name)
         if other is None or field.name not in names or field.relation not in env.registry:
             continue
         if other not in env.rows(field.relation or ""):
-            raise errors.foreign_key(model.label, model.name, f"{model.table}_{field.name}_fkey")
+            raise _foreign_key(model, field)
+
+
+def _foreign_key(model: Model, field: Field) -> errors.OdooError:
+    if model.release.major >= 19:
+        return errors.foreign_key_19(model.label, model.name, field.string, field.name)
+    return errors.foreign_key(model.label, model.name, f"{model.table}_{field.name}_fkey")
 
 
 # -- write ---------------------------------------------------------------------------
@@ -178,7 +191,7 @@ def write(env: Environment, model: Model, ids: Sequence[int], given: Mapping[str
     access.check_rights(env, model, "write")
     rows = access.existing(env, model, ids)
     access.check_rules(env, model, "write", rows)
-    wanted = _known(model, given)
+    wanted = _known(model, given, creating=False)
     if not given:
         return True
     values = model.before_write(env, rows, wanted)
@@ -250,7 +263,7 @@ def _release(env: Environment, model: Model, field: Field, holder: int) -> None:
     if field.on_delete == "cascade":
         _remove(env, model, holder)
     elif field.on_delete == "restrict":
-        raise errors.foreign_key(model.label, model.name, f"{model.table}_{field.name}_fkey")
+        raise _foreign_key(model, field)
     else:
         # The database does this, so the holder's write_date stays.
         row = env.rows(model.name)[holder] | {field.name: None}

@@ -29,7 +29,7 @@ def read_rows(
     for name in wanted:
         field = model.fields.get(name)
         if field is None:
-            raise errors.unknown_field(name, model.name)
+            raise errors.unknown_field(name, model.name, "on" if env.release.major >= 19 else "on model")
         if name != "id":
             getters.append((name, _shown(env, field, named=load == CLASSIC)))
     access.check_rules(env, model, "read", rows)

@@ -15,16 +15,18 @@ class Signature:
         required: Names without a default.
         optional: Names with one.
         of_model: Whether it is a method of the model, which takes no IDs.
+        rest: What any other named arguments are called together; empty when there may be none.
     """
 
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     of_model: bool = False
+    rest: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """All parameters, in order."""
-        return self.required + self.optional
+        return self.required + self.optional + ((self.rest,) if self.rest else ())
 
     def misfit(self, given: Mapping[str, Any]) -> str | None:
         """Say what is wrong with named arguments, None when they fit.
@@ -36,7 +38,7 @@ class Signature:
             if name not in given:
                 return f"missing a required argument: {name!r}"
         for name in given:
-            if name not in self.names:
+            if name not in self.names and not self.rest:
                 return f"got an unexpected keyword argument {name!r}"
         return None
 
@@ -58,7 +60,7 @@ SIGNATURES: Final[Mapping[str, Signature]] = {
     "revoke": Signature(("key",), of_model=True),
     "search": Signature(("domain",), _PAGE, of_model=True),
     "search_count": Signature(("domain",), ("limit",), of_model=True),
-    "search_read": Signature((), ("domain", "fields", *_PAGE, "load"), of_model=True),
+    "search_read": Signature((), ("domain", "fields", *_PAGE), of_model=True, rest="read_kwargs"),
     "unlink": Signature(),
     "web_read": Signature(("specification",)),
     "write": Signature(("vals",)),

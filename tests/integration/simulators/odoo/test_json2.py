@@ -55,7 +55,7 @@ def test_a_person_without_rights_gets_403(odoo19: Any) -> None:
     odoo19.odoo.world.add_user("robin", "secret", INTERNAL_USER)
     key = odoo19.odoo.api_key("robin")
 
-    refused = odoo19.json2("project.task", "create", key=key, vals_list=[{"name": "x"}])
+    refused = odoo19.json2("project.project", "create", key=key, vals_list=[{"name": "x"}])
 
     assert (refused.status, refused.json()["name"]) == (403, "odoo.exceptions.AccessError")
 
