@@ -35,6 +35,22 @@ def test_it_runs_as_a_program_until_told_to_stop() -> None:
     assert (tasks, version, ended) == (8, "19.0", 0)
 
 
+def test_the_command_says_how_to_go_on() -> None:
+    """
+    It serves as the program of the package does, and names the next command.
+    """
+    command = [sys.executable, "-m", "isthmus.cli", "simulator", "odoo", "--odoo-version", "17.0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        control(told["url"], "stop")
+        ended = process.wait(timeout=10)
+
+    login = f"--database odoo --login admin --key {told['key']}"
+    assert told["next"] == [f"isthmus backend add odoo --url {told['url']} {login}"]
+    assert ended == 0
+
+
 def test_another_process_drives_it_by_control_routes(odoo18: Any) -> None:
     """
     Faults, keys, edits, the log; what cannot be understood is said.
