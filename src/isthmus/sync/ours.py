@@ -116,7 +116,8 @@ class OurSide:
         ).import_record(self._backend, item.external_id)
 
     def _wake(self, done: Sequence[Operation]) -> None:
-        for model, same in groupby((o for o in done if o.kind == "write"), key=lambda o: o.item.model):
+        written = (o for o in done if o.kind in {"write", "archive"})
+        for model, same in groupby(written, key=lambda o: o.item.model):
             operations = list(same)
             but = {(model, o.item.binding.id) for o in operations if o.item.binding}
             record_model = self._importer(model).record_model

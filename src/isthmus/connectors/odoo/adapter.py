@@ -1,7 +1,7 @@
 """Adapters of an Odoo's models: one call for a page of records, creates that are made once."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -13,6 +13,8 @@ from isthmus.errors import (
     IDMissingInBackend,
     InvalidDataError,
     MissingRecordError,
+    ParkError,
+    RetryableJobError,
 )
 from isthmus.http import Payload
 from isthmus.store.odoo import OdooClient
@@ -211,17 +213,21 @@ class OdooAdapter(CRUDAdapter):
         return {"id": str(row["id"]), **shown, **stamps}
 
     def _keys_of(self, ids: list[int]) -> dict[int, str]:
-        """Tell the keys of what we have made, which are external IDs there."""
+        """Tell the keys of what we have made, which are external IDs there; every user may ask for them."""
         told = self.client.call(
-            self._odoo_model, "get_external_id", ids=ids, what=f"look who made {len(ids)} records", safe=True
+            self._odoo_model, "get_metadata", ids=ids, what=f"look who made {len(ids)} records", safe=True
         )
         prefix = f"{MODULE}."
-        return {int(k): v.removeprefix(prefix) for k, v in told.items() if v and v.startswith(prefix)}
+        found = {row["id"]: row["xmlid"] for row in told if str(row["xmlid"]).startswith(prefix)}
+        return {record_id: name.removeprefix(prefix) for record_id, name in found.items()}
 
     # -- writing -----------------------------------------------------------------------
 
-    def create(self, values: Mapping[str, Any], *, key: str | None = None) -> str:
-        """Make a record, once for each key: the second time gives the first record as it is by then.
+    def create(self, values: Mapping[str, Any], *, key: str | None = None) -> Payload | str:
+        """Make a record, once for each key: the second time gives the first record.
+
+        Where somebody has written it since, the answer shows *values*, so that what is there counts as a
+        change of theirs and not as what Odoo made of our values.
 
         Raises:
             InvalidDataError: When Odoo refuses the values; tells its own words.
@@ -239,7 +245,13 @@ class OdooAdapter(CRUDAdapter):
             context={**self._context, **_ONCE},
             what=what,
         )
-        return self._loaded(answer, what)
+        external_id = self._loaded(answer, what)
+        # It is made: a read that fails now must not make that look undone.
+        with suppress(ParkError, CredentialsError, RetryableJobError):
+            payload = self.read(external_id)
+            untouched = payload["write_date"] == payload["create_date"]
+            return payload if untouched else {**payload, **values}
+        return external_id
 
     def write(self, external_id: str, values: Mapping[str, Any]) -> None:
         """Change fields; without any there is no request."""

@@ -39,7 +39,7 @@ class OdooBackend(Backend):
         "key_pending": None,
         "key_overlap_until": None,
         "timeout_s": 60.0,
-        "lag_s": 30.0,
+        "lag_s": 300.0,
         "context": {},
         "import_domain": {},
         "export_domain": {},

@@ -9,7 +9,7 @@ from isthmus.simulators.odoo import errors, orm
 from isthmus.simulators.odoo.environment import Environment
 from isthmus.simulators.odoo.model import Model
 from isthmus.simulators.odoo.tables import savepoint
-from isthmus.simulators.odoo.texts import CellError, converted
+from isthmus.simulators.odoo.texts import CellError, CellErrors, converted
 
 Path = list[str]
 _IMPORT = "__import__"
@@ -30,12 +30,10 @@ def load(env: Environment, model: Model, fields: Sequence[str], data: Sequence[S
 
     Raises:
         OdooError: If there is no such field; what is wrong with a record is in the answer's messages.
-        value_error: A ValueError, as Odoo's.
     """
     paths = [_path(name) for name in fields]
     for path in paths:
-        if path[0] not in {"id", ".id"} and path[0] not in model.fields:
-            raise errors.value_error(f"Invalid field name '{path[0]}'")
+        _check_path(env, model, path)
     mark = savepoint(env.transaction)
     changes = dict(env.transaction.changes)
     messages: list[dict[str, Any]] = []
@@ -45,19 +43,39 @@ def load(env: Environment, model: Model, fields: Sequence[str], data: Sequence[S
         inner = savepoint(env.transaction)
         try:
             ids.append(_keep(env, model, record))
-        except CellError as error:
-            messages.append(where | {"type": "error", "record": number} | error.told)
+        except CellErrors as found:
+            messages += [where | {"type": "error", "record": number} | e.told for e in found.errors]
         except errors.OdooError as error:
             if error.name == "builtins.AttributeError" or error.name.endswith("InvalidTextRepresentation"):
                 raise
             env.database.undo_to(env.transaction, inner)
-            told = error.loading or {"message": error.message}
+            told = error.loading or _told(error)
             messages.append(where | {"record": number, "type": "error"} | told)
     if messages:
         env.database.undo_to(env.transaction, mark)
         env.transaction.changes = changes
         return {"ids": False, "messages": messages, "nextrow": 0}
     return {"ids": ids, "messages": [], "nextrow": 0}
+
+
+def _check_path(env: Environment, model: Model, path: Path) -> None:
+    for name in path:
+        if name in {"id", ".id"}:
+            continue
+        field = model.fields.get(name)
+        if field is None:
+            raise errors.value_error(f"Invalid field name '{name}'")
+        model = env.registry.get(field.relation or "", model)
+
+
+def _told(error: errors.OdooError) -> dict[str, str]:
+    if error.name.startswith("builtins."):
+        kind = error.name.removeprefix("builtins.")
+        return {
+            "message": f"Unknown error during import: <class '{kind}'>: {error.message}",
+            "moreinfo": "Resolve other errors first",
+        }
+    return {"message": error.message}
 
 
 def _path(name: str) -> Path:
@@ -73,11 +91,7 @@ def _records(model: Model, paths: list[Path], data: Sequence[Sequence[Any]]) -> 
     }
     record: _Record | None = None
     for number, row in enumerate(data):
-        cells = [
-            (path, row[column] if column < len(row) else "")
-            for column, path in enumerate(paths)
-            if column < len(row) or path[0] not in lists
-        ]
+        cells = list(zip(paths, row, strict=False))
         own = [(path, cell) for path, cell in cells if path[0] not in lists]
         if record is None or not lists or any(cell not in ("", None, False) for _, cell in own):
             if record is not None:
@@ -93,17 +107,26 @@ def _records(model: Model, paths: list[Path], data: Sequence[Sequence[Any]]) -> 
 
 
 def _keep(env: Environment, model: Model, record: _Record) -> int:
+    env = env.with_context(import_file=True)
     values: dict[str, Any] = {}
     external, database_id = "", None
+    refused: list[CellError] = []
     for path, cell in record.cells:
-        if path[0] == "id":
-            external = str(cell or "")
-        elif path[0] == ".id":
-            database_id = _database_id(env, model, cell)
-        else:
-            values[path[0]] = converted(env, model.fields[path[0]], path[1:], cell)
+        try:
+            if path[0] == "id":
+                external = str(cell or "")
+            elif path[0] == ".id":
+                database_id = _database_id(env, model, cell)
+            else:
+                values[path[0]] = converted(env, model.fields[path[0]], path[1:], cell)
+        except CellError as error:
+            refused.append(error)
+    if refused:
+        raise CellErrors(refused)
     known = find_external(env, model, external) if external else None
     target = database_id or known
+    if known and database_id is None and _is_kept(env, external):
+        return known
     if target:
         orm.write(env, model, [target], values)
     else:
@@ -166,7 +189,16 @@ def find_external(env: Environment, model: Model, text: str) -> int | None:
     return None
 
 
+def _is_kept(env: Environment, text: str) -> bool:
+    """Tell whether what goes under an external ID is left as it is: so marked, and asked for as an update."""
+    module, name = split_external(env, text)
+    data = env.table("ir.model.data")
+    rows = (data.rows[known] for known in data.by("name", name))
+    return env.context.get("mode") == "update" and any(r["module"] == module and r["noupdate"] for r in rows)
+
+
 def _name(env: Environment, model: Model, text: str, record: int) -> None:
     module, name = split_external(env, text)
-    values = {"module": module, "name": name, "model": model.name, "res_id": record, "noupdate": False}
+    values = {"module": module, "name": name, "model": model.name, "res_id": record}
+    values["noupdate"] = bool(env.context.get("noupdate"))
     orm.create(env.sudo(), env.registry["ir.model.data"], [values])
