@@ -1,7 +1,9 @@
 """Observed events: what changed in a store that does not tell, found by polling its change feed."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, Final
 
 from isthmus.binding import BindingRow
@@ -18,6 +20,10 @@ STREAM: Final = "ours/"
 """Cursor stream of a model of ours in a remote store; the model's name follows."""
 IDS: Final = "ours-ids/"
 """Cursor stream that tells when deletions were last looked for; the model's name follows."""
+TOLD: Final = "ours-told/"
+"""Cursor stream with a digest of each change that was told and is not settled yet; the model follows."""
+GONE: Final = "gone"
+"""Stands in its place for a record that was deleted."""
 
 
 class Observer:
@@ -44,6 +50,8 @@ class Observer:
         self.records = self._env[synchronizer.record_model]
         self._store = self.records.store
         self._known = f"{self._model}/{self.records.name}"
+        self._book = CursorBook(self._env, self._backend_id)
+        self._told = _Told()
         self.changed: set[Key] = set()
         self.report = Report()
 
@@ -54,14 +62,19 @@ class Observer:
             full: True compares every record, and looks for deletions now.
         """
         stream, mark = STREAM + self._known, None
+        self._told = _Told() if full else _Told(self._book.load(TOLD + self._known))
         if not full:
-            mark = CursorBook(self._env, self._backend_id).load(stream)
+            mark = self._book.load(stream)
+        whole = mark is None or "began" not in mark
         while True:
             pending = self._pending()
             rows, mark = self._store.changes(self._env, self.records.name, mark, PAGE, self._fields(pending))
             self.changed.update(row["id"] for row in rows)
             self._compare(rows, pending)
-            CursorBook(self._env, self._backend_id).save(stream, mark)
+            if len(rows) < PAGE and whole:
+                self._told.keep(self.changed)
+            self._book.save(stream, mark)
+            self._save_told()
             self._commit()
             if len(rows) < PAGE:
                 break
@@ -72,6 +85,7 @@ class Observer:
     def look(self, ids: Iterable[Key]) -> Report:
         """Compare just these records; one that is not there was deleted."""
         keys = list(dict.fromkeys(ids))
+        self._told = _Told(self._book.load(TOLD + self._known))
         for start in range(0, len(keys), PAGE):
             page = keys[start : start + PAGE]
             pending = self._pending()
@@ -81,6 +95,7 @@ class Observer:
             for row in self._exporter.binder.table.by_record(self._env.session, gone) if gone else ():
                 if row.is_linked:
                     self._unlinked(row)
+            self._save_told()
             self._commit()
         return self.report
 
@@ -105,6 +120,9 @@ class Observer:
             with self._env.context(active_test=False):
                 found.update(r.id for r in self.records.search([(name, "in", sorted(keys))]))
         return self.look(found - self.changed)
+
+    def _save_told(self) -> None:
+        self._book.save(TOLD + self._known, self._told.digests)
 
     def _commit(self) -> None:
         with self._env.outside():
@@ -138,7 +156,9 @@ class Observer:
             bindings = bound.get(str(values["id"]))
             if bindings:
                 self._written(record, values, bindings)
-            elif not _under_way(values, keys.get(values["id"]), pending):
+            elif not _under_way(values, keys.get(values["id"]), pending) and self._told.is_news(
+                values["id"], self._exporter.scheme.our_image(values)
+            ):
                 self._notify(record, "on_record_create", ChangedFields({}, frozenset(values)))
 
     def _written(self, record: Snapshot, values: Mapping[str, Any], bindings: Iterable[BindingRow]) -> None:
@@ -148,13 +168,15 @@ class Observer:
             if row.is_linked:
                 seen = row.seen_internal or {}
                 old |= {f: seen.get(f) for f, v in now.items() if f not in seen or seen[f] != v}
-        if old:
+        if not old:
+            self._told.settle(record.id)
+        elif self._told.is_news(record.id, now):
             self._notify(record, "on_record_write", ChangedFields(old))
 
     # -- deletions ---------------------------------------------------------------------
 
     def _is_walk_due(self) -> bool:
-        mark = CursorBook(self._env, self._backend_id).load(IDS + self._known)
+        mark = self._book.load(IDS + self._known)
         every = timedelta(seconds=self._env.services.settings.id_walk_s)
         return mark is None or self._env.now() - datetime.fromisoformat(mark["at"]) >= every
 
@@ -173,6 +195,8 @@ class Observer:
     def _unlinked(self, row: BindingRow) -> None:
         key = self._store.key(self.records.name, str(row.record_id))
         values = {"id": key, **(row.seen_internal or {})}
+        if not self._told.is_news(key, GONE):
+            return
         self._notify(Snapshot(self.records.browse(key), values), "on_record_unlink", None)
 
     # -- telling -----------------------------------------------------------------------
@@ -197,6 +221,33 @@ class Observer:
             )
         if self._env.transaction.written:
             self._commit()
+
+
+class _Told:
+    """Which changes were told already, though what they cause is not done yet.
+
+    Args:
+        digests: By record key.
+    """
+
+    def __init__(self, digests: Mapping[str, str] | None = None) -> None:
+        self.digests: dict[str, str] = dict(digests or {})
+
+    def is_news(self, key: Key, image: Any) -> bool:
+        """Note a record's state, and tell whether it is another one than was told."""
+        digest = sha256(json.dumps(image, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        before, self.digests[str(key)] = self.digests.get(str(key)), digest
+        return before != digest
+
+    def settle(self, key: Key) -> None:
+        """Forget a record: it is as its binding knows it."""
+        self.digests.pop(str(key), None)
+
+    def keep(self, keys: Iterable[Key]) -> None:
+        """Forget all but these: what the feed no longer tells is not told twice."""
+        there = set(map(str, keys))
+        gone = sha256(json.dumps(GONE).encode()).hexdigest()[:16]
+        self.digests = {k: v for k, v in self.digests.items() if k in there or v == gone}
 
 
 def _under_way(values: Mapping[str, Any], key: str | None, pending: Iterable[Intent]) -> bool:

@@ -20,12 +20,12 @@ VARIABLES: Final = (
 PROJECT_MODELS: Final = ("project.project", "project.task.type", "project.task")
 """The models of the store contract."""
 
+_NO_PRIVATE_STAGES: Final = 14
 _EVERYTHING: Final = {"active_test": False}
 _DELETED: Final[Sequence[tuple[str, list[Any]]]] = (
     ("project.task", []),
     ("project.project", []),
-    # Each user keeps some stages for private tasks.
-    ("project.task.type", [["user_id", "=", False]]),
+    ("project.task.type", []),
 )
 
 
@@ -88,6 +88,9 @@ class OdooTarget:
 
 
 def _ids(client: OdooClient, model: str, domain: list[Any]) -> list[int]:
+    if model == "project.task.type" and client.version.major > _NO_PRIVATE_STAGES:
+        # Each user keeps some stages for private tasks.
+        domain = [*domain, ["user_id", "=", False]]
     found: list[int] = client.call(
         model, "search", args={"domain": domain}, context=_EVERYTHING, what=f"list {model}", safe=True
     )

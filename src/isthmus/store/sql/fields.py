@@ -35,7 +35,13 @@ def fields_of(mapper: Mapper[Any], names: Mapping[type, str]) -> dict[str, Field
         mapper: The class's mapper.
         names: Model name of each mapped class that is a model.
     """
-    tables = {cls.__mapper__.local_table: name for cls, name in names.items() if hasattr(cls, "__mapper__")}
+    mappers = {cls.__mapper__: name for cls, name in names.items() if hasattr(cls, "__mapper__")}
+    # Of the classes that share a table, a foreign key points to the one that all rows belong to.
+    tables = {
+        m.local_table: name
+        for m, name in mappers.items()
+        if m.inherits is None or m.inherits.local_table is not m.local_table
+    }
     fields: dict[str, Field] = {}
     for prop in mapper.iterate_properties:
         field = _field(prop, names, tables)
