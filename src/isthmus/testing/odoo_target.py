@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from isthmus.errors import ConfigurationError
+from isthmus.http import Timeout
 from isthmus.store.odoo import Login, OdooClient
 
 VARIABLES: Final = (
@@ -20,6 +22,7 @@ VARIABLES: Final = (
 PROJECT_MODELS: Final = ("project.project", "project.task.type", "project.task")
 """The models of the store contract."""
 
+_PATIENT: Final = Timeout(read=timedelta(minutes=5))
 _NO_PRIVATE_STAGES: Final = 14
 _EVERYTHING: Final = {"active_test": False}
 _DELETED: Final[Sequence[tuple[str, list[Any]]]] = (
@@ -63,7 +66,8 @@ class OdooTarget:
     @contextmanager
     def client(self) -> Iterator[OdooClient]:
         """Open a connection."""
-        with OdooClient(self.url, self.login, protocol=self.protocol) as client:
+        # A real server makes thousands of records in one call, and takes its time.
+        with OdooClient(self.url, self.login, protocol=self.protocol, timeout=_PATIENT) as client:
             yield client
 
     def refuse_used(self, client: OdooClient) -> None:
