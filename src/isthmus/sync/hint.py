@@ -99,8 +99,8 @@ class BackendHints(ModelExtension):
 
     def models_of_ours(self) -> frozenset[str]:
         """List the models of ours that live in the store which this backend's account opens, if one does."""
-        stores: Mapping[str, Any] = getattr(self.env.services.settings, "stores", None) or {}
-        mine = {name for name, store in stores.items() if store.backend == self["name"]}  # type: ignore[index]
+        stores = self.env.services.settings.stores.items()
+        mine = {name for name, store in stores if store.backend == self["name"]}  # type: ignore[index]  # of Record
         routed = self.env.services.stores.items()
         return frozenset(model for model, store in routed if store.name in mine)
 

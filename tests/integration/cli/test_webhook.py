@@ -21,6 +21,8 @@ from sqlalchemy import create_engine, text
 
 from isthmus.cli.webhooks import HookServer
 from isthmus.job import Job, State
+from isthmus.simulators.odoo import OdooSimulator
+from isthmus.simulators.trello import TrelloSimulator
 from isthmus.sync.hint import LANE
 from isthmus.sync.hook import HookDesk
 
@@ -69,6 +71,13 @@ def working(folder: Folder, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
         finally:
             process.kill()
             process.wait()
+
+
+def connect_odoo(folder: Folder, odoo: OdooSimulator, *words: str) -> None:
+    """Add an Odoo as the backend ``company``."""
+    folder.set("KEY_OF_ODOO", odoo.password)
+    login = ("--database", odoo.database, "--login", odoo.login, "--key", "env:KEY_OF_ODOO")
+    folder.ok("backend", "add", "odoo", "company", "--url", odoo.url, *login, *words)
 
 
 def log(folder: Folder) -> str:
@@ -194,6 +203,74 @@ def test_a_worker_takes_hints_and_acts_on_them(connected: Folder) -> None:
     assert "cannot read card 7" in log(connected)
     assert "/hook/" not in log(connected)
     assert all(told.rpartition("/")[2] not in log(connected) for told in (path, rotated))
+
+
+def test_an_odoo_tells_and_the_record_is_here(folder: Folder) -> None:
+    """
+    What its automation rules send brings a new record, a change, and a deletion; another record stays out.
+    """
+    folder.set("ISTHMUS_PLUGINS", '["odoo"]')
+    folder.set("ISTHMUS_MODELS", '["partner"]')
+    folder.ok("init")
+    with OdooSimulator() as odoo, folder.hub() as hub:
+        chosen = 'import_domain={"res.partner": [["name", "like", "Hook"]]}'
+        connect_odoo(folder, odoo, "--option", chosen)
+        told = folder.ok("webhook", "url", "company")
+
+        def names() -> list[str]:
+            with hub.env(readonly=True) as env:
+                return [partner["name"] for partner in env["res.partner"].search([("active", "=", True)])]
+
+        with working(folder, "--webhooks", "0"):
+            until(lambda: "worker started" in log(folder), "it works")
+            (url,) = re.findall(r"isthmus_url=(\S+)", log(folder))
+            odoo.automation("res.partner", f"{url}{told.out.strip()}", fields=("name", "write_date"))
+            person = odoo.as_user("admin")
+            person.create("res.partner", {"name": "Not chosen"})
+            key = person.create("res.partner", {"name": "Hook"})
+            until(lambda: names() == ["Hook"], "the new record is here")
+            person.write("res.partner", key, {"name": "Captain Hook"})
+            until(lambda: names() == ["Captain Hook"], "its change is here")
+            person.unlink("res.partner", key)
+            until(lambda: names() == [], "its deletion is here")
+
+    assert told.err == "of use for: res.partner\n"
+    assert set(odoo.automations.delivered) == {202}
+
+
+def test_an_odoo_of_ours_tells_and_the_card_changes(folder: Folder, trello: TrelloSimulator) -> None:
+    """
+    Where the tasks live in an Odoo, a task that is renamed or deleted there reaches its card without a poll.
+    """
+    folder.set("ISTHMUS_PLUGINS", '["trello", "odoo"]')
+    folder.ok("init")
+    with OdooSimulator() as odoo:
+        connect_odoo(folder, odoo)
+        with (folder.path / "isthmus.toml").open("a") as file:
+            file.write('[stores.company]\nbackend = "company"\n')
+            file.write('models = ["project.project", "project.task.type", "project.task"]\n')
+        assert folder.connect(trello, "--board", "all").code == 0
+        folder.ok("import", "trello")
+        told = folder.ok("webhook", "url", "company")
+        person = odoo.as_user("admin")
+        renamed, deleted = person.search("project.task", order="id", limit=2)
+        (name,) = [row["name"] for row in person.read("project.task", [deleted], ["name"])]
+
+        def cards(name: str) -> list[bool]:
+            return [card.closed for card in list(trello.world.cards.values()) if card.name == name]
+
+        with working(folder, "--webhooks", "0"):
+            until(lambda: "worker started" in log(folder), "it works")
+            (url,) = re.findall(r"isthmus_url=(\S+)", log(folder))
+            odoo.automation("project.task", f"{url}{told.out.strip()}")
+            person.write("project.task", renamed, {"name": "Renamed in Odoo"})
+            until(lambda: cards("Renamed in Odoo") == [False], "its card is renamed")
+            before = cards(name).count(True)
+            person.unlink("project.task", deleted)
+            until(lambda: cards(name).count(True) == before + 1, "its card is archived")
+
+    assert told.err == "of use for: project.project, project.task, project.task.type, res.partner\n"
+    assert set(odoo.automations.delivered) == {202}
 
 
 @pytest.mark.parametrize("where", ["nonsense", "127.0.0.1:", "127.0.0.1:99999"])

@@ -68,6 +68,7 @@ def test_there_are_the_commands_that_are_promised() -> None:
         "db upgrade", "db status",
         "backend add", "backend list", "backend show", "backend set", "backend test", "backend disable",
         "backend enable", "backend remove", "backend rotate-key",
+        "webhook url", "webhook rotate",
         "cursor show", "cursor reset",
         "channel list", "channel show", "channel set", "channel reset",
         "jobs list", "jobs show", "jobs retry", "jobs cancel", "jobs done", "jobs prune", "jobs watch",
