@@ -1,12 +1,13 @@
-"""An export that may die at any point; run in child processes, which import nothing of pytest."""
+"""What may die at any point: an export, a rotation; run in children, which import nothing of pytest."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from odoo_site import SteppingClock
 
 from isthmus.hub import Hub
 from isthmus.settings import Settings
+from isthmus.sync.service import get_backend
 from isthmus.testing.crash import CrashPoints
 
 
@@ -27,4 +28,14 @@ def export(points: CrashPoints, url: str, key_file: str, start: datetime) -> lis
         points.passed.clear()
         points.watch(hub.engine)
         hub.queue.run_pending()
+        return list(points.passed)
+
+
+def rotate(points: CrashPoints, url: str, key_file: str, start: datetime) -> list[str]:
+    """Rotate the key of the backend ``company``, without an overlap; to the end or to the fatal point."""
+    with Hub(settings_for(url, key_file), clock=SteppingClock(start)) as hub:
+        points.passed.clear()
+        points.watch(hub.engine)
+        with hub.env(user="anna") as env:
+            get_backend(env, "company").rotate_key(overlap=timedelta())
         return list(points.passed)
