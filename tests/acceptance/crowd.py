@@ -1,20 +1,18 @@
 """Several worker processes at once, and what their jobs write down of each other.
 
-``python crowd.py work URL COUNT OPTIONS`` works in so many processes until its standard input ends.
-``python crowd.py enqueue URL COUNT TURNS`` delays equal jobs in so many processes, and ends.
+`work` and `enqueue` are run in a process of their own (`isthmus.testing.crash`), which forks the others.
 """
 
-import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +27,7 @@ from isthmus.errors import TransactionError  # noqa: E402
 from isthmus.hub import Hub  # noqa: E402
 from isthmus.job import State, Worker, job  # noqa: E402
 from isthmus.settings import JobSettings, Settings  # noqa: E402
+from isthmus.testing.crash import run_in_child, start_child  # noqa: E402
 
 KEYS: Final = [f"key {number:03}" for number in range(100)]
 """The identity keys of `enqueue`."""
@@ -155,24 +154,33 @@ def crew(url: str, count: int, **options: Any) -> Iterator[list[int]]:
         count: How many processes, each with one thread.
         **options: Of `isthmus.settings.JobSettings`.
     """
-    command = [sys.executable, __file__, "work", url, str(count), json.dumps(options)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
+    pipe = get_context("forkserver").Pipe
+    (hear, tell), (end, until_end) = pipe(duplex=False), pipe(duplex=False)
+    wait = start_child(Path(__file__), "work", url, count, options, tell, end)
+    tell.close()
+    end.close()
+    pids: list[int] = []
     try:
-        told = [process.stdout.readline().split() for _ in range(count)]
-        assert all(line[:1] == ["works"] for line in told)
-        yield [int(line[1]) for line in told]
+        with hear:
+            try:
+                pids += [hear.recv() for _ in range(count)]
+                yield pids
+            finally:
+                until_end.close()
+                # They let go of the pipe with their end.
+                ended = hear.poll(60)
     finally:
-        process.stdin.close()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise
-        finally:
-            process.stdout.close()
+        if not ended:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        wait()
+    assert ended
+
+
+def delay_equal_jobs(url: str, count: int, turns: int) -> None:
+    """Let so many processes delay equal jobs, until all have; see `enqueue`."""
+    run_in_child(Path(__file__), "enqueue", url, count, turns)
 
 
 # -- the program ---------------------------------------------------------------------------
@@ -211,29 +219,28 @@ def fork(count: int, work: Callable[[int, int], None]) -> Iterator[int]:
         raise ChildProcessError("a process has failed")
 
 
-def work(url: str, count: int, options: dict[str, Any]) -> None:
-    """Work until the standard input ends."""
+def work(_points: Any, url: str, count: int, options: dict[str, Any], tell: Any, end: Any) -> None:
+    """Work until there is an end; each process tells its number."""
 
     def one(_: int, pipe: int) -> None:
         with make_hub(url, **options) as hub, Worker(hub.queue, 1):
-            os.write(1, f"works {os.getpid()}\n".encode())
+            tell.send(os.getpid())
             os.read(pipe, 1)
 
     processes = fork(count, one)
     for _ in range(count):
         next(processes)
-    sys.stdin.read()
+    end.poll(None)
     processes.close()  # type: ignore[attr-defined]
 
 
-def enqueue(url: str, count: int, turns: int) -> None:
+def enqueue(_points: Any, url: str, count: int, turns: int) -> None:
     """Delay equal jobs from all processes at once, half of them in opposite order."""
 
     def one(index: int, pipe: int) -> None:
         rng = random.Random(SEED + index)
         order = 1 if index % 2 else -1
         with make_hub(url) as hub:
-            os.write(1, b"ready\n")
             os.read(pipe, 1)
             for _ in range(turns):
                 keys = sorted(rng.sample(KEYS, KEYS_AT_ONCE))[::order]
@@ -245,11 +252,3 @@ def enqueue(url: str, count: int, turns: int) -> None:
     for _ in range(count):
         next(processes)
     processes.close()  # type: ignore[attr-defined]
-
-
-if __name__ == "__main__":
-    with suppress(BrokenPipeError):
-        if sys.argv[1] == "work":
-            work(sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4]))
-        else:
-            enqueue(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

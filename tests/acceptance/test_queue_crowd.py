@@ -1,8 +1,6 @@
 """Many worker processes at once: lanes keep their limits, equal jobs stay one, graphs come to their end."""
 
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,9 +81,7 @@ class TestIdentity:
         Four processes delay a hundred different jobs again and again, half of them from the end: each is
         there once, and nobody gets an error.
         """
-        command = [sys.executable, crowd.__file__, "enqueue", url, "4", str(turns)]
-
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+        crowd.delay_equal_jobs(url, 4, turns)
 
         keys = [job.identity_key for job in hub.queue.list(limit=1_000)]
         assert turns * 4 * crowd.KEYS_AT_ONCE >= (1_000 if turns == 13 else 10_000)
@@ -96,9 +92,8 @@ class TestIdentity:
         """
         The same while workers run the jobs: nobody who delays gets an error, and each job is done.
         """
-        command = [sys.executable, crowd.__file__, "enqueue", url, "4", str(turns)]
         with crew(url, 2):
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=300)
+            crowd.delay_equal_jobs(url, 4, turns)
             # What is claimed and not begun when a worker ends is given back.
             until(lambda: not open_jobs(hub), "every job has ended")
 
