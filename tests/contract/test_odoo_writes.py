@@ -184,8 +184,12 @@ class TestCalls:
         rows = env[TASK].read(keys, ["name"])
         told, _ = env[TASK].store.changes(env, TASK, None, 500, ["name"])
 
+        odoo.faults.cut_over_bytes = 300
+        walked = env[TASK].store.ids(env, TASK) if len(keys) < 1_000 else []
+
         assert [row["id"] for row in rows] == keys
         assert sorted(row["id"] for row in told) == keys
+        assert walked == keys
 
     def test_a_model_that_is_not_installed_is_told(self, env: Env, store: OdooStore) -> None:
         """With the name of the database."""

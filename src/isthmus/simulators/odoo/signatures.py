@@ -46,12 +46,14 @@ class Signature:
 _PAGE: Final = ("offset", "limit", "order")
 
 SIGNATURES: Final[Mapping[str, Signature]] = {
+    "check_object_reference": Signature(("module", "xml_id"), ("raise_on_access_error",), of_model=True),
     "context_get": Signature(of_model=True),
     "copy": Signature((), ("default",)),
     "create": Signature(("vals_list",), of_model=True),
     "default_get": Signature(("fields",), of_model=True),
     "fields_get": Signature((), ("allfields", "attributes"), of_model=True),
     "generate": Signature(("key", "scope", "name", "expiration_date"), of_model=True),
+    "get_metadata": Signature(),
     "has_access": Signature(("operation",)),
     "load": Signature(("fields", "data"), of_model=True),
     "name_create": Signature(("name",), of_model=True),

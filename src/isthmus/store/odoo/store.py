@@ -30,6 +30,8 @@ LAG: Final = timedelta(minutes=5)
 
 _GROUP: Final = 1_000
 """Records that are read together when one of them is looked at."""
+_PLAIN_SEARCH_READ: Final = 17
+"""The first version that is known to leave names of related records out of a search_read if asked to."""
 _CONTEXT: Final = ("lang", "tz", "allowed_company_ids")
 """Keys of the env's context that Odoo knows too."""
 
@@ -358,11 +360,13 @@ class OdooStore:
 
     def _changed(self, model: str, domain: list[Any], order: str, limit: int, names: list[str]) -> list[Row]:
         what, context = f"look for changes of {model}", {**self._context, "active_test": False}
+        options: dict[str, Any] = {"fields": names, "limit": limit, "order": order}
+        if self._client().version.major >= _PLAIN_SEARCH_READ:
+            options["load"] = ""
         try:
             rows = self._call(
                 model, "search_read", args={"domain": _stamped(domain)},
-                options={"fields": names, "limit": limit, "order": order},
-                context=context, what=what, safe=True,
+                options=options, context=context, what=what, safe=True,
             )  # fmt: skip
         except AnswerCutError:
             ids = self._call(
@@ -375,7 +379,32 @@ class OdooStore:
 
     def ids(self, env: Env, model: str) -> list[Key]:
         """List the keys of all records, archived ones too."""
-        return self._search(env, model, [], "id", None, 0, {**self._context, "active_test": False})
+        context = {**self._context, "active_test": False}
+        try:
+            return self._search(env, model, [], "id", None, 0, context)
+        except AnswerCutError:
+            return self._ids_in_parts(env, model, context)
+
+    def _ids_in_parts(self, env: Env, model: str, context: Mapping[str, Any]) -> list[Key]:
+        """List all keys in answers so short that they pass whatever cuts long ones.
+
+        Raises:
+            AnswerCutError: When not even one passes.
+        """
+        found: list[Key] = []
+        size = _GROUP
+        while True:
+            after = [["id", ">", found[-1] if found else 0]]
+            try:
+                page = self._search(env, model, after, "id", size, 0, context)
+            except AnswerCutError:
+                if size == 1:
+                    raise
+                size //= 2
+                continue
+            found += page
+            if len(page) < size:
+                return found
 
     # -- context -----------------------------------------------------------------------
 
