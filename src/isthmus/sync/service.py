@@ -32,13 +32,16 @@ def get_backend(env: Env, name: str) -> Any:
 def models_of(env: Env, backend: Any) -> list[str]:
     """List the binding models that a backend's connector has an adapter for, in order of name.
 
-    Those are left out whose records of ours no store has: a group of models that is not enabled.
+    Those are left out whose records of ours no store has (a group of models that is not enabled), or only the
+    store that this backend's account opens: a record is not synchronised with itself.
     """
     found = []
+    own = backend.models_of_ours()
     for name in sorted(env.services.stores):
         components = env.components.lookup(backend._name, "backend.adapter", name, backend.version_chain)
         if any(c._collection == backend._name for c in components) and hasattr(env[name], "binds"):
-            found += [name] if env[name].binds in env else []
+            binds = env[name].binds
+            found += [name] if binds in env and binds not in own else []
     return found
 
 
