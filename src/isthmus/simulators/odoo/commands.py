@@ -8,6 +8,9 @@ from isthmus.simulators.odoo.environment import Environment
 from isthmus.simulators.odoo.fields import Field
 from isthmus.simulators.odoo.model import Model
 
+_LINK_MODELS = {"project_task_user_rel": ("Personal Task Stage", "project.task.stage.personal")}
+"""Links that are models too, which error texts then name."""
+
 CREATE, UPDATE, DELETE, UNLINK, LINK, CLEAR, SET = range(7)
 
 
@@ -105,7 +108,8 @@ class _Many2many(_List):
         for other in ids:
             if other not in rows:
                 column = self.field.far_column or f"{self.comodel.table}_id"
-                raise errors.foreign_key("Unknown", "unknown", f"{self.field.link}_{column}_fkey")
+                label, model = _LINK_MODELS.get(self.field.link or "", ("Unknown", "unknown"))
+                raise errors.foreign_key(label, model, f"{self.field.link}_{column}_fkey")
             self._pair(other, add=True)
 
     def remove(self, ids: Iterable[int]) -> None:

@@ -8,8 +8,9 @@ from isthmus.simulators.odoo import errors
 from isthmus.simulators.odoo.domain_syntax import Junction, Leaf, Negation, Node, parse
 from isthmus.simulators.odoo.environment import Environment
 from isthmus.simulators.odoo.fields import Field, Row
+from isthmus.simulators.odoo.html import sanitized
 from isthmus.simulators.odoo.model import Model
-from isthmus.simulators.odoo.patterns import as_text, matcher
+from isthmus.simulators.odoo.patterns import matcher
 
 Test = Callable[[Row], bool]
 
@@ -39,6 +40,11 @@ def condition_test(env: Environment, model: Model, node: Node) -> Test:
         return everything
     if isinstance(node, Negation):
         inner = condition_test(env, model, node.node)
+        if isinstance(node.node, Leaf) and node.node.operator in {"=like", "=ilike"}:
+            # PostgreSQL's NOT of an empty value is no more than that.
+            field = model.fields.get(str(node.node.left))
+            get = value_getter(env, field) if field and field.column else everything
+            return lambda row: not inner(row) and get(row) is not None
         return lambda row: not inner(row)
     if isinstance(node, Junction):
         first, second = condition_test(env, model, node.first), condition_test(env, model, node.second)
@@ -96,7 +102,7 @@ class _Condition:
                 raise self._no_relation(left)
             return self._any(field, [[rest, operator, right]])
         if operator == "=?":
-            if right is None or right is False:
+            if not right and not field.many:
                 return everything
             return _Condition(self.env, self.model, Leaf(left, "=", right)).test()
         if operator in {"any", "not any"}:
@@ -106,6 +112,8 @@ class _Condition:
             return test if operator == "any" else lambda row: not test(row)
         if operator in {"child_of", "parent_of"}:
             return self._hierarchy(field)
+        if field.compute is not None:
+            return self._computed(field)
         if field.many:
             return self._many(field)
         if field.type == "many2one":
@@ -161,7 +169,8 @@ class _Condition:
             found |= fresh
             todo.extend(fresh)
         ids = frozenset(found & rows.keys())
-        return (lambda row: row["id"] in ids) if field.name == "id" else self._in(field, ids)
+        own = field.name == "id" or (field.name == comodel.parent_field and comodel is self.model)
+        return (lambda row: row["id"] in ids) if own else self._in(field, ids)
 
     def _wanted(self, field: Field) -> tuple[frozenset[int], bool]:
         """Read IDs or names: the IDs, and whether an empty value is wanted too.
@@ -170,61 +179,91 @@ class _Condition:
             postgres: An error of the database.
         """
         right = self.leaf.right
-        given = list(right) if isinstance(right, (list, tuple, set)) else [right]
+        several = isinstance(right, (list, tuple, set))
+        given = list(right) if several else [right]
         empty = any(item is None or item is False for item in given)
         texts = [item for item in given if isinstance(item, str)]
-        numbers = frozenset(i for i in given if isinstance(i, (int, float)) and not isinstance(i, bool))
+        numbers = frozenset(int(i) for i in given if isinstance(i, (int, float)) and not isinstance(i, bool))
         if any(item is True for item in given):
             raise errors.postgres("UndefinedFunction", "operator does not exist: integer = boolean\n")
-        if texts and numbers:
+        if texts and (numbers or empty or (field.many and several)):
             raise errors.postgres(
                 "InvalidTextRepresentation", f'invalid input syntax for type integer: "{texts[0]}"\n'
             )
+        if field.many and several and empty and self.env.release.major <= 18:
+            if field.link is None:
+                raise errors.postgres("UndefinedFunction", "operator does not exist: integer = boolean\n")
+            # Recorded at 18.0: False in a list says nothing about an empty many2many.
+            empty = False
         for text in texts:
             numbers |= named(self.env, self._comodel(field), text, "=")
-        return frozenset(int(n) for n in numbers), empty
+        return numbers, empty
 
     def _many2one(self, field: Field) -> Test:
         operator, right = self.leaf.operator, self.leaf.right
         get = value_getter(self.env, field)
-        if operator in {"=", "in"}:
-            ids, empty = self._wanted(field)
-            return lambda row: (value := get(row)) in ids or (empty and not value)
-        if operator in {"!=", "not in"}:
-            ids, empty = self._wanted(field)
-            return lambda row: (value := get(row)) not in ids and not (empty and not value)
         if "like" in operator:
-            ids = named(self.env, self._comodel(field), right or "", operator.removeprefix("not "))
-            if operator.startswith("not "):
-                return lambda row: get(row) not in ids
-            return lambda row: get(row) in ids
-        compare = _COMPARE[operator]
-        number = _number("integer", right)
-        return lambda row: bool(value := get(row)) and compare(value, number)
+            if operator.startswith("=") and not isinstance(right, str):
+                return self._like_exactly_many2one(get)
+            if not right:
+                return nothing if operator.startswith(("not", "=")) else everything
+            return self._named_like(field)
+        if operator in _COMPARE and not isinstance(right, str):
+            if right is None or isinstance(right, bool):
+                return nothing
+            compare, number = _COMPARE[operator], _number("integer", right)
+            return lambda row: bool(value := get(row)) and compare(value, number)
+        # A name beside "<" and its like is looked up as beside "=".
+        ids, empty = self._wanted(field)
+        if operator in {"!=", "not in"}:
+            return lambda row: (value := get(row)) not in ids and not (empty and not value)
+        return lambda row: (value := get(row)) in ids or (empty and not value)
+
+    def _like_exactly_many2one(self, get: Callable[[Row], Any]) -> Test:
+        if self.leaf.right:
+            sign = "~~*" if "ilike" in self.leaf.operator else "~~"
+            raise errors.postgres("UndefinedFunction", f"operator does not exist: text {sign} integer\n")
+        return lambda row: get(row) is None
+
+    def _named_like(self, field: Field) -> Test:
+        """Look up names, or the ID that a number is."""
+        operator, right = self.leaf.operator, self.leaf.right
+        if isinstance(right, (int, float)):
+            ids = frozenset({int(right)})
+        else:
+            ids = named(self.env, self._comodel(field), right, operator.removeprefix("not "))
+        test = self._in(field, ids)
+        return (lambda row: not test(row)) if operator.startswith("not ") else test
 
     def _many(self, field: Field) -> Test:
         operator, right, env = self.leaf.operator, self.leaf.right, self.env
-        if operator in {"=", "in"}:
-            ids, empty = self._wanted(field)
+        negative = operator.startswith(("not", "!"))
+        if isinstance(right, str) and operator not in {"=", "!="}:
+            return self._named_like(field)
+        ids, empty = self._wanted(field)
 
-            def one_of(row: Row) -> bool:
-                related = env.related(field, row["id"])
-                return not ids.isdisjoint(related) or (empty and not related)
+        def one_of(row: Row) -> bool:
+            related = env.related(field, row["id"])
+            return not ids.isdisjoint(related) or (empty and not related)
 
-            return one_of
-        if operator in {"!=", "not in"}:
-            ids, empty = self._wanted(field)
+        return (lambda row: not one_of(row)) if negative else one_of
 
-            def none_of(row: Row) -> bool:
-                related = env.related(field, row["id"])
-                return ids.isdisjoint(related) and not (empty and not related)
-
-            return none_of
-        if "like" in operator:
-            ids = named(env, self._comodel(field), right or "", operator.removeprefix("not "))
-            test = self._in(field, ids)
-            return (lambda row: not test(row)) if operator.startswith("not ") else test
-        return nothing
+    def _computed(self, field: Field) -> Test:
+        operator, right = self.leaf.operator, self.leaf.right
+        if field.name == "display_name":
+            names = self.model.name_domain(right, operator)
+            return condition_test(self.env, self.model, parse(names, self.env.release))
+        if field.path:
+            return condition_test(self.env, self.model, Leaf(field.path, operator, right))
+        if field.type != "boolean":
+            # Odoo logs that such a field cannot be searched, and goes on without the condition.
+            return everything
+        if operator not in {"=", "!="} or not isinstance(right, bool):
+            raise errors.builtin(
+                "NotImplementedError", f"The search does not support operator {operator} or value {right}."
+            )
+        get = value_getter(self.env, field)
+        return lambda row: (bool(get(row)) == right) == (operator == "=")
 
     # -- values ------------------------------------------------------------------------
 
@@ -232,7 +271,7 @@ class _Condition:
         operator, right = self.leaf.operator, self.leaf.right
         get = value_getter(self.env, field)
         if "like" in operator:
-            return self._like(get)
+            return self._like(field, get)
         if field.type == "boolean":
             return self._boolean(get)
         if operator in {"=", "in", "!=", "not in"}:
@@ -241,8 +280,10 @@ class _Condition:
             if operator in {"=", "in"}:
                 return lambda row: get(row) in wanted
             return lambda row: get(row) not in wanted
-        if right is None or isinstance(right, bool):
-            return nothing
+        if not right and (right is None or right is False):
+            if field.type not in _NUMBERS or field.name == "id":
+                return nothing
+            right = 0
         bound = self._bound(field, operator, right)
         compare = _COMPARE[operator]
         if field.type in _NUMBERS:
@@ -254,7 +295,7 @@ class _Condition:
         for item in given:
             if item is None or item is False:
                 wanted.add(None)
-            elif not (item is True and field.type not in _NUMBERS):
+            else:
                 wanted.add(constant(field, item))
         falsy: Any = 0 if field.type in _NUMBERS else "" if field.type in {"char", "text", "html"} else None
         if falsy is not None and (None in wanted or falsy in wanted):
@@ -268,17 +309,37 @@ class _Condition:
         # A day stands for its end where that keeps it on its own side of the comparison.
         return datetime.combine(bound, time(23, 59, 59)) if day and operator in {">", "<="} else bound
 
-    def _like(self, get: Callable[[Row], Any]) -> Test:
+    def _like(self, field: Field, get: Callable[[Row], Any]) -> Test:
         operator, right = self.leaf.operator, self.leaf.right
         negative = operator.startswith("not ")
-        if right is None or right is False or right == "":
+        if operator.startswith("="):
+            return self._like_exactly(field, get)
+        if not right:
             # PostgreSQL is not even asked.
-            return everything if not negative and not operator.startswith("=") else nothing
-        match = matcher(operator, as_text(right))
+            return nothing if negative else everything
+        if field.type == "datetime" and isinstance(right, str) and len(right) == _DAY:
+            right += " 00:00:00"
+        match = matcher(operator, str(right))
         return (lambda row: not match(get(row))) if negative else (lambda row: match(get(row)))
+
+    def _like_exactly(self, field: Field, get: Callable[[Row], Any]) -> Test:
+        operator, right = self.leaf.operator, self.leaf.right
+        if field.type in _NUMBERS or field.type == "boolean":
+            sign = "~~*" if "ilike" in operator else "~~"
+            kind = {"integer": "integer", "boolean": "boolean"}.get(field.type, "numeric")
+            raise errors.postgres("UndefinedFunction", f"operator does not exist: text {sign} {kind}\n")
+        if right is None or right is False:
+            return lambda row: get(row) is None
+        if right == "":
+            return lambda row: get(row) in {None, ""}
+        match = matcher(operator, str(constant(field, right) if field.type == "html" else right))
+        return lambda row: match(get(row))
 
     def _boolean(self, get: Callable[[Row], Any]) -> Test:
         right = self.leaf.right
+        compare = _COMPARE.get(self.leaf.operator)
+        if compare is not None:
+            return lambda row: compare(bool(get(row)), bool(right))
         given = right if isinstance(right, (list, tuple, set)) else [right]
         wanted = frozenset(bool(item) for item in given)
         if self.leaf.operator in {"=", "in"}:
@@ -311,7 +372,8 @@ def constant(field: Field, value: Any) -> Any:
         return _number(field.type, value)
     if field.type in {"date", "datetime"}:
         return _instant(field, value)
-    return as_text(value)
+    # An html column is compared with what would be kept.
+    return sanitized(str(value)) if field.type == "html" else str(value)
 
 
 def _number(kind: str, value: Any) -> Any:

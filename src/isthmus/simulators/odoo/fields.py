@@ -40,6 +40,7 @@ class Field:
         selection: Keys and labels.
         default: A value, or what makes one from an environment.
         compute: What makes its value, if it has no column.
+        path: Where a field without column is searched.
         ondelete: What becomes of this record when the other goes: "set null", "restrict", "cascade".
         since: The first major version that has it.
         until: The first that has it no more.
@@ -62,6 +63,7 @@ class Field:
     selection: Sequence[tuple[str, str]] = ()
     default: Any = None
     compute: Compute | None = None
+    path: str = ""
     ondelete: str = ""
     since: int = 0
     until: int = NEVER
@@ -151,12 +153,8 @@ def stored_value(model: str, field: Field, value: Any) -> Any:
         if kind == "date":
             return to_date(value)
         if kind == "many2one":
-            return _many2one(model, field, value)
+            return _many2one(value)
         if kind == "html":
-            if not isinstance(value, str):
-                raise errors.builtin(
-                    "TypeError", f"expected string or bytes-like object, got '{type(value).__name__}'"
-                )
             return sanitized(_text(value))
         if kind in _TEXT:
             return _text(value)
@@ -181,12 +179,12 @@ def _text(value: Any) -> str:
     return text
 
 
-def _many2one(model: str, field: Field, value: Any) -> int | None:
+def _many2one(value: Any) -> int | None:
     if isinstance(value, (list, tuple)):
         value = value[0] if value else None
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value or None
-    raise errors.wrong_value(model, field.name, value)
+    raise errors.postgres("InvalidTextRepresentation", f'invalid input syntax for type integer: "{value}"\n')
 
 
 def to_datetime(value: Any) -> datetime:

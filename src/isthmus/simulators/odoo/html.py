@@ -6,6 +6,13 @@ from html.parser import HTMLParser
 
 _VOID = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 _KILLED = frozenset({"script", "style", "object", "embed", "iframe", "meta", "link", "base", "head", "title"})
+_UNWRAPPED = frozenset({"html", "body", "form", "input", "button", "select", "textarea", "option", "label"})
+_INLINE = frozenset({
+    "a", "abbr", "b", "bdi", "br", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img", "ins",
+    "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u",
+    "var", "wbr", "picture", "source", "figure", "figcaption", "video", "audio", "caption", "col", "colgroup",
+})  # fmt: skip
+_QUOTE = ' data-o-mail-quote-node="1" data-o-mail-quote="1"'
 _BLOCK = frozenset({
     "address", "article", "aside", "blockquote", "div", "dl", "dt", "dd", "fieldset", "footer", "form",
     "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section",
@@ -30,11 +37,12 @@ class _Cleaner(HTMLParser):
         if tag in _KILLED:
             self._killing += tag not in _VOID
             return
-        if self._killing or tag in {"html", "body"}:
+        if self._killing or tag in _UNWRAPPED or tag not in _BLOCK | _INLINE:
             return
-        if tag == "p" and "p" in self._open:
-            self.handle_endtag("p")
-        self._current.append(f"<{tag}{''.join(_attribute(name, value) for name, value in attrs)}>")
+        if tag in {"p", "li"} and self._open[-1:] == [tag]:
+            self.handle_endtag(tag)
+        kept = "".join(_attribute(name, value) for name, value in attrs)
+        self._current.append(f"<{tag}{kept}{_QUOTE if tag == 'blockquote' else ''}>")
         if tag in _VOID:
             self._end_piece(tag)
         else:
@@ -60,6 +68,11 @@ class _Cleaner(HTMLParser):
             return
         self._current.append(escape(data, quote=False).replace("\xa0", "&nbsp;"))
         self._end_piece("")
+
+    def handle_comment(self, data: str) -> None:
+        """Keep a comment that is within something."""
+        if self._open and not self._killing:
+            self._current.append(f"<!--{data}-->")
 
     def finish(self) -> list[tuple[str, str]]:
         """Close what is open."""
@@ -90,6 +103,8 @@ def sanitized(text: str) -> str:
     cleaner = _Cleaner()
     cleaner.feed(text)
     pieces = cleaner.finish()
+    while pieces and not pieces[0][1].strip():
+        del pieces[0]
     if not pieces:
         return ""
     if pieces[0][0] == "" and pieces[0][1].strip():

@@ -9,7 +9,7 @@ from isthmus.simulators.odoo import errors, orm
 from isthmus.simulators.odoo.environment import Environment
 from isthmus.simulators.odoo.model import Model
 from isthmus.simulators.odoo.tables import savepoint
-from isthmus.simulators.odoo.texts import CellError, CellErrors, converted
+from isthmus.simulators.odoo.texts import CellError, RowError, converted
 
 Path = list[str]
 _IMPORT = "__import__"
@@ -43,7 +43,7 @@ def load(env: Environment, model: Model, fields: Sequence[str], data: Sequence[S
         inner = savepoint(env.transaction)
         try:
             ids.append(_keep(env, model, record))
-        except CellErrors as found:
+        except RowError as found:
             messages += [where | {"type": "error", "record": number} | e.told for e in found.errors]
         except errors.OdooError as error:
             if error.name == "builtins.AttributeError" or error.name.endswith("InvalidTextRepresentation"):
@@ -122,7 +122,7 @@ def _keep(env: Environment, model: Model, record: _Record) -> int:
         except CellError as error:
             refused.append(error)
     if refused:
-        raise CellErrors(refused)
+        raise RowError(refused)
     known = find_external(env, model, external) if external else None
     target = database_id or known
     if known and database_id is None and _is_kept(env, external):

@@ -1,7 +1,7 @@
 """What `load` makes of one cell."""
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 from isthmus.simulators.odoo import errors
@@ -20,6 +20,14 @@ class CellError(Exception):
     def __init__(self, told: dict[str, Any]) -> None:
         super().__init__(told["message"])
         self.told = told
+
+
+class RowError(Exception):
+    """All that is wrong with the cells of a record."""
+
+    def __init__(self, errors: list[CellError]) -> None:
+        super().__init__(f"{len(errors)} cells cannot be read")
+        self.errors = errors
 
 
 def converted(env: Environment, field: Field, path: list[str], cell: Any) -> Any:
@@ -89,8 +97,10 @@ def _datetime(env: Environment, field: Field, cell: Any) -> str:
             "Use the format '2012-12-31 23:59:59'",
         ) from error
     # What is imported is in the person's zone; what is kept is UTC.
-    local = moment.replace(tzinfo=env.timezone or UTC)
-    return local.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    zone = env.timezone or UTC
+    # An hour that comes twice, or never, is read in standard time.
+    offsets = [zone.utcoffset(moment.replace(fold=fold)) or timedelta(0) for fold in (0, 1)]
+    return (moment - min(offsets)).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _selection(env: Environment, field: Field, cell: Any) -> str:  # noqa: ARG001

@@ -102,7 +102,9 @@ class Task(Model):
         verdicts: dict[int, bool] = {}
 
         def own(row: Row) -> bool:
-            return uid in env.related(assigned, row["id"]) if assigned else row.get("user_id") == uid
+            people = env.related(assigned, row["id"]) if assigned else [row["user_id"]]
+            # Who made a task follows it, so it stays theirs when nobody is assigned.
+            return uid in people or (not people and row.get("create_uid") == uid)
 
         def allowed(row: Row) -> bool:
             company = row.get("company_id")
@@ -124,21 +126,30 @@ class Task(Model):
 
         Raises:
             missing: If a record is not there.
+            _private_child: As Odoo refuses.
         """
         parent = env.rows(self.name).get(_id(values.get("parent_id")) or 0)
+        nobody = not values.get("user_ids")
         project = _id(values.get("project_id"))
-        if project is None and parent is not None:
+        if project is None and parent is not None and self.release.major <= 16:
             project = values["project_id"] = parent.get("project_id")
         if project is None:
             # A private task has no stage of its own. project_todo, which comes with project, names it.
             values["stage_id"] = False
+            if values.get("parent_id") and self.release.major >= 17:
+                raise _private_child()
+            if nobody and "user_ids" in self.fields and self.release.major >= 16 and env.uid != SUPERUSER:
+                values["user_ids"] = [[4, env.uid, 0]]
             if self.release.major >= 17 and not values.get("name") and parent is None:
                 values["name"] = "Untitled to-do"
             return values
         found = env.rows("project.project").get(project)
         if found is None:
             raise errors.missing("project.project", [project], env.uid)
-        if not values.get("stage_id"):
+        stage = _id(values.get("stage_id"))
+        if stage and stage not in env.rows("project.task.type"):
+            raise errors.missing("project.task.type", [stage], env.uid)
+        if not stage:
             values["stage_id"] = first_stage(env, project) or False
         if not values.get("company_id"):
             values["company_id"] = found.get("company_id") or False
@@ -173,9 +184,22 @@ class Task(Model):
             row["date_last_stage_update"] = env.transaction.start
 
     def check(self, env: Environment, row: Row, changed: Iterable[str]) -> None:
-        """Refuse a task that is its own ancestor."""
+        """Refuse a task that is its own ancestor, and a private one below another.
+
+        Raises:
+            _private_child: As Odoo refuses.
+        """
+        if self.release.major >= 17 and row.get("parent_id") and not row.get("project_id"):
+            raise _private_child()
         if "parent_id" in changed:
             check_no_cycle(env, self, row, "Error! You cannot create a recursive hierarchy of tasks.")
+
+
+def _private_child() -> errors.OdooError:
+    message = "A private task cannot have a parent."
+    error = errors.constraint(message)
+    error.loading = {"message": f"'{message}'"}
+    return error
 
 
 def first_stage(env: Environment, project: int) -> int | None:
@@ -193,7 +217,7 @@ def _is_closed(env: Environment, row: Row) -> bool:  # noqa: ARG001 - computes a
 
 def _assignees(env: Environment) -> list[Any]:
     # A task made over RPC is its maker's, unless it is made within a project (recorded at 18.0).
-    within = env.release.major >= 16 and "default_project_id" in env.context
+    within = env.release.major >= 16 and ("default_project_id" in env.context or "import_file" in env.context)
     return [] if within or env.uid == SUPERUSER else [[4, env.uid, 0]]
 
 

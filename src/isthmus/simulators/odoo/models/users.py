@@ -50,7 +50,8 @@ class Users(Model):
             Field("many2one", "company_id", "Company", "res.company", required=True),
             Field("many2many", "company_ids", "Companies", "res.company", link=COMPANIES, far_column="cid"),
             Field("one2many", "api_key_ids", "API Keys", "res.users.apikeys", inverse="user_id"),
-            *(Field(kind, name, label, stored=False, compute=_from_partner(name))
+            *(Field(kind, name, label, stored=False, compute=_from_partner(name),
+                    path=f"partner_id.{name}")
               for kind, name, label in _OF_PARTNER),
         )  # fmt: skip
 
