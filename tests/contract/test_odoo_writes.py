@@ -239,10 +239,11 @@ class TestCreateSafety:
             store.create_keyed(env, TASK, [values], ["key-1"])
 
         found = store.find_created(env, TASK, "key-1", values, env.now())
+        env[TASK].browse(found[0]).write({"name": "edited since"})
         again = store.create_keyed(env, TASK, [values, {"name": "new"}], ["key-1", "key-2"])
 
         assert again[:1] == found
-        assert sorted(task.name for task in env[TASK].search([])) == ["new", "once"]
+        assert sorted(task.name for task in env[TASK].search([])) == ["edited since", "new"]
         assert store.find_created(env, TASK, "key-9", values, env.now()) == []
 
     def test_what_a_killed_create_had_no_time_to_write_is_written_when_it_is_found(

@@ -1,8 +1,9 @@
 """Creating with a key of ours: ``load`` takes an external ID with each row, so a repetition finds the first.
 
 Source:
-    Tried on Odoo 18: ``load`` with rows of a known external ID writes to its records and gives their IDs;
-    all rows are kept or none; text stands for every value, instants are read in the context's time zone.
+    Tried on Odoo 14, 17, 18 and 19: with ``mode`` "update" and ``noupdate``, ``load`` leaves a record that
+    has the external ID as it is; all rows are kept or none; text stands for every value, instants are read in
+    the context's time zone.
 """
 
 import json
@@ -15,9 +16,9 @@ from isthmus.env import Field
 MODULE: Final = "__isthmus__"
 """The module name in our external IDs; no module of that name is ever installed."""
 CONTEXT: Final[Mapping[str, Any]] = {
-    "tz": "UTC", "mail_create_nolog": True, "mail_create_nosubscribe": True, "tracking_disable": True,
+    "mode": "update", "noupdate": True, "tz": "UTC", "mail_create_nolog": True, "mail_create_nosubscribe": True, "tracking_disable": True,
 }  # fmt: skip
-"""Instants are UTC; thousands of imported records notify nobody."""
+"""A known external ID gives its record and changes nothing; instants are UTC; imports notify nobody."""
 
 _SET: Final = 6
 _AS_TEXT: Final = frozenset({"char", "text", "html", "selection", "date", "datetime", "binary"})
