@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from isthmus.component import ComponentRegistry, declared_components
-from isthmus.env import Env
+from isthmus.env import Env, plain
 from isthmus.errors import (
     BackendError,
     CredentialsError,
@@ -251,15 +252,19 @@ class TestCreateSafety:
     ) -> None:
         """The load was answered, the write behind it never came."""
         tag = env["project.tags"].create({"name": "t"})
-        values = {"name": "x", "tag_ids": [(4, tag.id)]}
+        values = {
+            "name": "x", "tag_ids": [(4, tag.id)], "date_deadline": env.now(),
+            "allocated_hours": Decimal("1.5"),
+        }  # fmt: skip
         env[TASK].search_count()
         odoo.faults.next("timeout_before", method="write")
         with pytest.raises(UnknownOutcomeError):
             store.create_keyed(env, TASK, [values], ["key-1"])
 
-        (found,) = store.find_created(env, TASK, "key-1", values, env.now())
+        (found,) = store.find_created(env, TASK, "key-1", plain(values), env.now())
 
-        assert env[TASK].browse(found).tag_ids == [tag]
+        task = env[TASK].browse(found)
+        assert (task.tag_ids, task.allocated_hours) == ([tag], 1.5)
 
     def test_a_create_that_succeeded_in_part_has_an_unknown_outcome(
         self, env: Env, store: OdooStore, odoo: OdooSimulator

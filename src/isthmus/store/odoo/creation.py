@@ -13,7 +13,7 @@ from isthmus.errors import (
 )
 from isthmus.store.odoo.client import OdooClient
 from isthmus.store.odoo.dialect import Spelling
-from isthmus.store.odoo.loading import CONTEXT, MODULE, Load, loads, own_key, same_rest
+from isthmus.store.odoo.loading import CONTEXT, MODULE, Load, is_extra, loads, own_key, same_rest
 from isthmus.store.odoo.values import Values
 
 _NOT_THERE: Final[tuple[type[IsthmusError], ...]] = (InvalidDataError, MissingRecordError)
@@ -155,8 +155,9 @@ class Creation:
         self, model: str, found: Key, key: str, values: Mapping[str, Any], context: Mapping[str, Any]
     ) -> None:
         spelling = self._spelling(model)
-        known = {name: value for name, value in values.items() if name in spelling.fields}
-        (load,) = loads(spelling.told, [self._values.there(model, known)], [key])
+        # Of the plain form only these mean the same; and no others are written after a load.
+        lists = {n: v for n, v in values.items() if n in spelling.fields and is_extra(spelling.fields[n])}
+        (load,) = loads(spelling.told, [self._values.there(model, lists)], [key])
         rest = load.rest[0]
         if not rest:
             return

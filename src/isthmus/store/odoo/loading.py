@@ -94,6 +94,11 @@ def same_rest(load: Load, ids: Sequence[int]) -> list[tuple[list[int], dict[str,
     return list(groups.values())
 
 
+def is_extra(field: Field) -> bool:
+    """Tell whether a field may have values that ``load`` cannot carry."""
+    return field.type in {"one2many", "many2many", "json"}
+
+
 def _cell(field: Field, value: Any) -> tuple[str, str] | None:
     """Give the column and the text of a value; None when ``load`` cannot carry it."""
     match field.type:
