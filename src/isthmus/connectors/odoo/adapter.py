@@ -9,6 +9,7 @@ from isthmus.adapter import CRUDAdapter, in_chunks
 from isthmus.env import CreateSafety
 from isthmus.errors import (
     AmbiguousOutcomeError,
+    AnswerCutError,
     CredentialsError,
     IDMissingInBackend,
     InvalidDataError,
@@ -29,6 +30,8 @@ _PAGE: Final = 500
 _ALL: Final = {"active_test": False}
 _ONCE: Final = {"mode": "update", "noupdate": True, "tz": "UTC"}
 """With these `load` leaves a record that has the external ID as it is, and makes it when there is none."""
+_NAMES_ALWAYS: Final = 14
+"""The last major version whose `search_read` gives every many2one with its name."""
 _STAMPS: Final = ("create_date", "write_date")
 
 
@@ -181,18 +184,36 @@ class OdooAdapter(CRUDAdapter):
             after = [("id", ">", rows[-1]["id"])]
 
     def _search(
-        self, domain: Sequence[Any], order: str, limit: int, fields: Sequence[str]
+        self, domain: Sequence[Any], order: str, limit: int, fields: Sequence[str], offset: int = 0
     ) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.client.call(
-            self._odoo_model,
-            "search_read",
-            args={"domain": [list(term) if isinstance(term, tuple) else term for term in domain]},
-            options={"fields": list(fields), "order": order, "limit": limit, "load": ""},
-            context={**self._context, **_ALL},
-            what=f"find {self._odoo_model}",
-            safe=True,
-        )
+        """Find and read; an answer that was too long for something on the way is asked for in halves.
+
+        Raises:
+            AnswerCutError: When even one record is too long.
+        """
+        options = {"fields": list(fields), "order": order, "limit": limit, **self._without_names()}
+        try:
+            rows: list[dict[str, Any]] = self.client.call(
+                self._odoo_model,
+                "search_read",
+                args={"domain": [list(term) if isinstance(term, tuple) else term for term in domain]},
+                options={**options, "offset": offset} if offset else options,
+                context={**self._context, **_ALL},
+                what=f"find {self._odoo_model}",
+                safe=True,
+            )
+        except AnswerCutError:
+            if limit <= 1:
+                raise
+            half = limit // 2
+            rows = self._search(domain, order, half, fields, offset)
+            if len(rows) == half:
+                rows += self._search(domain, order, limit - half, fields, offset + half)
         return rows
+
+    def _without_names(self) -> dict[str, Any]:
+        """Spare the server the names of related records, where it can be told to."""
+        return {"load": ""} if self.client.version.major > _NAMES_ALWAYS else {}
 
     @property
     def _context(self) -> dict[str, Any]:
@@ -213,10 +234,19 @@ class OdooAdapter(CRUDAdapter):
         return {"id": str(row["id"]), **shown, **stamps}
 
     def _keys_of(self, ids: list[int]) -> dict[int, str]:
-        """Tell the keys of what we have made, which are external IDs there; every user may ask for them."""
-        told = self.client.call(
-            self._odoo_model, "get_metadata", ids=ids, what=f"look who made {len(ids)} records", safe=True
-        )
+        """Tell the keys of what we have made, which are external IDs there; every user may ask for them.
+
+        Raises:
+            AnswerCutError: When even one record is too long.
+        """
+        what = f"look who made {len(ids)} records"
+        try:
+            told = self.client.call(self._odoo_model, "get_metadata", ids=ids, what=what, safe=True)
+        except AnswerCutError:
+            if len(ids) == 1:
+                raise
+            middle = len(ids) // 2
+            return {**self._keys_of(ids[:middle]), **self._keys_of(ids[middle:])}
         prefix = f"{MODULE}."
         found = {row["id"]: row["xmlid"] for row in told if str(row["xmlid"]).startswith(prefix)}
         return {record_id: name.removeprefix(prefix) for record_id, name in found.items()}
@@ -403,7 +433,8 @@ def _plain(kind: str, value: Any) -> Any:
     if kind == "boolean":
         return bool(value)
     if kind == "many2one":
-        return str(value) if value else None
+        found = value[0] if isinstance(value, list) else value
+        return str(found) if found else None
     if kind in {"one2many", "many2many"}:
         return [str(v) for v in value or ()]
     return None if value is False or value == "" else value

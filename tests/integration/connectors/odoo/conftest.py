@@ -22,10 +22,10 @@ pytest.register_assert_rewrite("odoo_site")
 from odoo_site import OdooSite  # noqa: E402
 
 
-@pytest.fixture(params=["jsonrpc", "json2"])
+@pytest.fixture(params=["14.0", "18.0", "19.0"])
 def odoo(request: pytest.FixtureRequest) -> Iterator[OdooSimulator]:
-    """An Odoo that is spoken to over each protocol."""
-    with OdooSimulator("18.0" if request.param == "jsonrpc" else "19.0") as running:
+    """The oldest Odoo, and one that is spoken to over each protocol."""
+    with OdooSimulator(request.param) as running:
         yield running
 
 

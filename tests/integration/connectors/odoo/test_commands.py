@@ -171,4 +171,4 @@ def test_partners_are_selected_and_imported(add: Run, run: Run) -> None:
     after = run("import", "company")
 
     assert "no res.partner is selected" in json.dumps(before)
-    assert after["done"]["created"] > 0
+    assert after["import"]["done"]["created"] > 0

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from odoo_site import EVERYTHING, LAG, OdooSite
 
+from isthmus.errors import NetworkRetryableError
 from isthmus.simulators.odoo.simulator import OdooSimulator
 
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -325,3 +326,50 @@ def test_a_record_of_ours_whose_create_is_open_is_not_imported_as_new(company: O
 
     assert len(company.ours()) == before + 1
     assert len(company.theirs("company", ["name", "=", "Ours"])) == 1
+
+
+@on_sqlite
+def test_a_proxy_that_cuts_long_answers_is_asked_for_less(company: OdooSite) -> None:
+    """
+    Page by page in halves, until each fits; nothing is left out and nothing comes twice.
+    """
+    for number in range(70):
+        acme(company, name=f"Acme {number}")
+    company.odoos["company"].faults.cut_over_bytes = 6_000
+
+    report = company.poll("company")
+
+    assert report.done["created"] == 70
+    assert len({p["name"] for p in company.ours()}) == 70
+
+
+@on_sqlite
+def test_a_partner_that_came_and_went_between_two_polls_leaves_nothing(company: OdooSite) -> None:
+    """
+    No record of ours, nothing in the inbox; the others come.
+    """
+    company.poll("company")
+    made = acme(company)
+    other = acme(company, name="Acme two")
+    company.admin("company").unlink("res.partner", made)
+    company.admin("company").write("res.partner", other, {"phone": "112"})
+
+    report = company.poll("company")
+
+    assert report.done["created"] == 1
+    assert company.inbox() == []
+
+
+@on_sqlite
+def test_an_outage_loses_nothing(company: OdooSite) -> None:
+    """
+    The poll fails and the cursor stays; the next one finds what was missed.
+    """
+    company.poll("company")
+    acme(company)
+    company.odoos["company"].faults.maintenance = True
+    with pytest.raises(NetworkRetryableError):
+        company.poll("company")
+    company.odoos["company"].faults.maintenance = False
+
+    assert company.poll("company").done["created"] == 1
