@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from isthmus.env import ChangedFields, ModelExtension
+from isthmus.component import WorkContext
+from isthmus.env import ChangedFields, Env, ModelExtension
 from isthmus.errors import BackendError
 from isthmus.job import job
 from isthmus.sync.item import Snapshot
 from isthmus.sync.report import Report
+from isthmus.sync.service import models_of
 
 _RETRY = {1: 5, 3: 30, 6: 300}
 """Seconds by number of the retry: short at first, since most failures of a network are."""
@@ -58,12 +60,25 @@ class BackendJobs(ModelExtension):
     def notify_observed(self, model: str, record_id: Any, event: str, old: Mapping[str, Any] | None) -> str:
         """Tell listeners again of an observed change, after one of them failed."""
         records = self.env[model]
-        rows = records.read([record_id], list(records.fields))
+        # Not all its fields: some are not for everybody, and some are large.
+        rows = records.read(
+            [record_id], [n for n in _looked_at(self.env, self, model) if n in records.fields]
+        )
         values = rows[0] if rows else {"id": record_id, **(old or {})}
         record = Snapshot(records.browse(record_id), values)
         arguments = () if old is None else (ChangedFields(dict(old)),)
         record.record.event(event).notify(record, *arguments)
         return f"{event} told"
+
+
+def _looked_at(env: Env, backend: Any, model: str) -> list[str]:
+    """List the fields of a model of ours that the exporters of a backend read."""
+    found: dict[str, None] = {}
+    for name in models_of(env, backend):
+        if env[name].binds == model:
+            exporter = WorkContext(name, collection=backend).component(usage="record.exporter")
+            found.update(dict.fromkeys(exporter.read_fields))
+    return list(found)
 
 
 def _active(backend: Any) -> Any:
