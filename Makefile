@@ -34,7 +34,7 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.installed  ## the main job, on embedded SQLite, in under a minute
-	@$(BIN)/isthmus demo
+	@$(BIN)/isthmus demo $(ARGS)
 
 test: $(VENV)/.installed-dev  ## every test, on SQLite and on a real PostgreSQL
 	@$(if $(TMPDIR),,$(IN_MEMORY)) $(BIN)/python -m pytest $(TWO_PROCESSES) -m "not chaos" $(ARGS)

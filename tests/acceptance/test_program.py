@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.request import Request, urlopen
 
 import forked
 import pytest
@@ -115,6 +117,13 @@ class Folder:
         """Open the same hub in the test's own process."""
         with Hub(Settings.load(self.path / "isthmus.toml")) as hub:
             yield hub
+
+
+def request_of(curl: str) -> Request:
+    """Give the request that a printed ``curl`` makes."""
+    words = shlex.split(curl)
+    name, _, value = words[words.index("-H") + 1].partition(": ")
+    return Request(words[-1], words[words.index("-d") + 1].encode(), {name: value})
 
 
 def until(condition: Callable[[], object], what: str) -> None:
@@ -403,27 +412,52 @@ def test_the_demo_ends_in_agreement(folder: Folder) -> None:
     assert result.code == 0
     assert shown["agree"] is True
     assert shown["differences"] == []
-    assert [(t["there"], t["here"]) for t in shown["totals"]] == [(3, 3), (12, 12), (305, 305)]
+    assert [(t["there"], t["here"]) for t in shown["totals"]] == [(3, 3), (12, 12), (303, 303)]
     assert shown["compared"] > 1_500
     assert shown["seconds"] < 30
     assert any("0 more creates were sent, there is 1 card" in line for line in lines)
     assert lines[-1].startswith("nothing changed: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--with", "oddo"), "our side is one of sql, odoo, not 'oddo'; did you mean 'odoo'?"),
+        (("--with", "odoo", "--odoo-version", "old"), "version"),
+    ],
+)
+def test_the_demo_says_what_our_side_may_be(folder: Folder, words: Sequence[str], said: str) -> None:
+    """
+    A side or version that there is not is refused in one sentence.
+    """
+    result = folder.run("demo", *words)
+
+    assert result.code == 2
+    assert said in result.err
+    assert "Traceback" not in result.err
+
+
 def test_a_kept_demo_can_be_played_with(folder: Folder) -> None:
     """
-    Database and server stay until Ctrl-C, and the commands that are printed work.
+    Our side is in an Odoo here; servers stay until Ctrl-C, and the commands that are printed work.
     """
     folder.env["TMPDIR"] = str(folder.path)
-    with folder.running("demo", "--keep") as process:
+    with folder.running("demo", "--with", "odoo", "--keep") as process:
         until(
             lambda: "Ctrl-C ends the server" in folder.read("out") or process.poll() is not None, "it is over"
         )
-        words = re.findall(r"isthmus (--settings \S+) sync", folder.read("out"))[0].split()
+        shown = folder.read("out")
+        words = re.findall(r"isthmus (--settings \S+) sync", shown)[0].split()
+        edit = re.findall(r"(?m)^  (curl .*_control/call)$", shown)[0]
         again = folder.ok(*words, "sync", "trello", "--json").document
+        urlopen(request_of(edit)).close()
+        edited = folder.ok(*words, "sync", "trello", "--json").document
         process.send_signal(signal.SIGINT)
         code = process.wait(timeout=30)
 
     assert code == 0
+    assert "both sides agree: 1842 values compared" in shown
+    assert re.findall(r"0 more creates were sent, there is 1 (\w+)", shown) == ["card", "task"]
     assert again["sentence"].startswith("nothing changed: ")
+    assert edited["sentence"] == "jobs: 1 done"
     assert Path(words[1]).exists()

@@ -4,15 +4,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from people import People
 
 from isthmus.backend import create_key_file
 from isthmus.env import CreateSafety, Env, Store
 from isthmus.hub import Hub
 from isthmus.job import State
 from isthmus.settings import Settings
+from isthmus.simulators.odoo import OdooSimulator
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.sync import Inbox, Report, service
 from isthmus.testing import FrozenClock
@@ -23,6 +27,25 @@ from isthmus.testing.remote_store import RemoteStore
 
 _LONGEST = 60
 REMOTE_MODELS = ("project.project", "project.task.type", "project.task")
+ODOO = "company"
+"""The name of the Odoo that our records are in, as a backend and as a store."""
+
+
+@dataclass(frozen=True)
+class OdooLogin:
+    """Where an Odoo is, and who we are there."""
+
+    url: str
+    database: str
+    login: str
+    secret: str
+    timeout_s: float = 60.0
+
+    @classmethod
+    def of(cls, odoo: OdooSimulator, *, timeout_s: float = 60.0) -> "OdooLogin":
+        """Log in to a simulator: by a key where it speaks JSON-2, by a password elsewhere."""
+        secret = odoo.api_key() if odoo.version.major >= 19 else odoo.password
+        return cls(odoo.url, odoo.database, odoo.login, secret, timeout_s)
 
 
 class SteppingClock(FrozenClock):
@@ -75,6 +98,15 @@ class Installation:
             backend = env["trello.backend"].create({"name": "trello", "url": trello.url, **values})
             backend.set_credentials({"key": trello.key, "token": trello.token})
             backend.set_options({"boards": [board["id"] for board in trello.state.boards()]})
+
+    def connect_odoo(self, login: "OdooLogin") -> None:
+        """Make the backend of the store that our records are in."""
+        with self.hub.env(user="admin") as env:
+            backend = env["odoo.backend"].create({"name": ODOO, "url": login.url})
+            backend.set_credentials({"key": login.secret})
+            backend.set_options({
+                "database": login.database, "login": login.login, "timeout_s": login.timeout_s,
+            })  # fmt: skip
 
     def backend(self, env: Env) -> Any:
         return service.get_backend(env, "trello")
@@ -137,7 +169,7 @@ class World(Installation):
         hub: The installation.
         simulator: Trello.
         clock: The clock of both.
-        ours: Opens an env in which people of our side edit.
+        ours: Opens an env, or what is used like one, in which people of our side edit.
     """
 
     def __init__(
@@ -145,7 +177,7 @@ class World(Installation):
         hub: Hub,
         simulator: TrelloSimulator,
         clock: FrozenClock,
-        ours: Callable[[], AbstractContextManager[Env]],
+        ours: Callable[[], AbstractContextManager[Any]],
     ) -> None:
         super().__init__(hub, clock)
         self.trello = simulator
@@ -199,6 +231,46 @@ def on_remote(databases: Databases, safety: CreateSafety | str, folder: Path) ->
         hub.upgrade()
         others = Envs(hub.engine, stores=_stores(other), clock=clock)
         yield World(hub, simulator, clock, others.env)
+
+
+def odoo_settings(url: str, key_file: Path, **values: Any) -> Settings:
+    """Give the settings of a hub whose records are in an Odoo."""
+    store = {"backend": ODOO, "models": REMOTE_MODELS, "lag": 2}
+    return settings_for(url, key_file, plugins=("trello", "odoo"), stores={ODOO: store}, **values)
+
+
+def migrate_for_odoo(url: str) -> None:
+    """Bring a database to the schema of a hub whose records are in an Odoo."""
+    store = {"backend": ODOO, "models": REMOTE_MODELS}
+    settings = Settings.load(database_url=url, plugins=("trello", "odoo"), stores={ODOO: store})
+    with Hub(settings) as hub:
+        hub.upgrade()
+
+
+@contextmanager
+def on_odoo(databases: Databases, folder: Path, version: str = "18.0") -> Iterator[World]:
+    """A world whose records are in a simulated Odoo, where people work by its own API."""
+    clock = SteppingClock()
+    with (
+        OdooSimulator(version, clock=clock) as odoo,
+        beside_odoo(databases, folder, clock, OdooLogin.of(odoo), People.of(odoo)) as world,
+    ):
+        yield world
+
+
+@contextmanager
+def beside_odoo(
+    databases: Databases, folder: Path, clock: FrozenClock, login: OdooLogin, people: People
+) -> Iterator[World]:
+    """A world whose records are in an Odoo that is there already."""
+    with (
+        databases.fresh("sqlite", migrate_for_odoo) as url,
+        Hub(odoo_settings(url, folder / "isthmus.key"), clock=clock) as hub,
+        TrelloSimulator(clock=clock) as simulator,
+    ):
+        world = World(hub, simulator, clock, people.at_work)
+        world.connect_odoo(login)
+        yield world
 
 
 def _stores(store: RemoteStore) -> list[Store]:

@@ -1,13 +1,16 @@
 """Both sides compared by what they hold: no binding, no image, no code of the connector has a say."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any, Final
 
-_EVERYTHING: Final = [("active", "in", [True, False])]
+Read = Callable[[str, Sequence[str]], Iterable[Mapping[str, Any]]]
+"""Reads all records of a model: relations are IDs, nothing is None."""
+
+_TASK: Final = ("name", "description", "project_id", "stage_id", "sequence", "date_deadline", "active")
 _LINK: Final = re.compile(r'<a\s[^>]*href="([^"]*)"[^>]*>(.*?)</a>', re.DOTALL)
 _MARKDOWN_LINK: Final = re.compile(r"\[([^\]]*)\]\(([^)\s]*)\)")
 
@@ -64,21 +67,22 @@ class Comparison:
         self.totals.append(total)
 
 
-def compare(env: Any, state: Mapping[str, Any]) -> Comparison:
+def compare(rows: Read, state: Mapping[str, Any]) -> Comparison:
     """Compare all boards, lists and cards with all projects, stages and tasks.
 
     Args:
-        env: A unit of work.
+        rows: Reads all records of a model of ours, archived ones too, with the fields that are named.
         state: The simulator's own account: ``{"boards": [...], "lists": [...], "cards": [...]}``.
     """
     found = Comparison()
     boards = {board["id"]: board["name"] for board in state["boards"]}
     lists = {entry["id"]: entry for entry in state["lists"]}
-    projects = env["project.project"].search(_EVERYTHING)
+    projects = {p["id"]: p for p in rows("project.project", ["name", "active"])}
+    stages = {s["id"]: s for s in rows("project.task.type", ["name", "active", "project_ids"])}
     found.add(
         "board / project",
         _unique(state["boards"], lambda b: (b["name"], {"active": not b["closed"]})),
-        _unique(projects, lambda p: (p["name"], {"active": p["active"]})),
+        _unique(projects.values(), lambda p: (p["name"], {"active": p["active"]})),
     )
     found.add(
         "list / stage",
@@ -86,17 +90,17 @@ def compare(env: Any, state: Mapping[str, Any]) -> Comparison:
             [e for e in lists.values() if not e["closed"]], lambda e: ((boards[e["idBoard"]], e["name"]), {})
         ),
         _unique(
-            [(p, stage) for p in projects for stage in p["type_ids"] if stage["active"]],
+            [(projects[p], s) for s in stages.values() if s["active"] for p in s["project_ids"]],
             lambda pair: ((pair[0]["name"], pair[1]["name"]), {}),
         ),
     )
+    tasks = [t for t in rows("project.task", _TASK) if t["project_id"] is not None]
+    # An Odoo before 17 keeps the day of a deadline only.
+    days = any(t["date_deadline"] and not isinstance(t["date_deadline"], datetime) for t in tasks)
     found.add(
         "card / task",
-        _unique(state["cards"], lambda c: ((boards[c["idBoard"]], c["name"]), _card(c, lists))),
-        _unique(
-            [t for t in env["project.task"].search(_EVERYTHING) if t["project_id"] is not None],
-            lambda t: ((t["project_id"]["name"], t["name"]), _task(t)),
-        ),
+        _unique(state["cards"], lambda c: ((boards[c["idBoard"]], c["name"]), _card(c, lists, days=days))),
+        _unique(tasks, lambda t: ((projects[t["project_id"]]["name"], t["name"]), _task(t, stages))),
     )
     return found
 
@@ -113,19 +117,20 @@ def _unique(things: Any, describe: Callable[[Any], tuple[Any, dict[str, Any]]]) 
     return keyed
 
 
-def _card(card: Mapping[str, Any], lists: Mapping[str, Any]) -> dict[str, Any]:
+def _card(card: Mapping[str, Any], lists: Mapping[str, Any], *, days: bool) -> dict[str, Any]:
+    due = card["due"] and datetime.fromisoformat(card["due"]).astimezone(UTC)
     return {
         "list": lists[card["idList"]]["name"],
         "text": words_of_markdown(card["desc"]),
         "position": round(card["pos"]),
-        "due": card["due"] and datetime.fromisoformat(card["due"]).astimezone(UTC),
+        "due": due.date() if due and days else due,
         "active": not card["closed"],
     }
 
 
-def _task(task: Any) -> dict[str, Any]:
+def _task(task: Mapping[str, Any], stages: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
     return {
-        "list": task["stage_id"]["name"] if task["stage_id"] is not None else None,
+        "list": stages[task["stage_id"]]["name"] if task["stage_id"] is not None else None,
         "text": words_of_html(task["description"] or ""),
         "position": task["sequence"],
         "due": task["date_deadline"],
