@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Text, bindparam, func, insert, select, update
 
 from isthmus.binding import Image
 from isthmus.env import Env
@@ -128,16 +128,26 @@ class EffectLog:
 
     def close(self, intents: Iterable[Intent], state: EffectState = EffectState.DONE) -> None:
         """Settle effects: done, dropped, or a person is asked. Values of settled ones are erased."""
+        keys = []
         for intent in intents:
             intent.state = state.value
-            values: dict[str, Any] = {"state": state.value}
-            if state is not EffectState.ASKED:
-                values |= {"closed_at": self._env.now(), "sealed_values": None}
-            if intent.external_id is not None:
-                values["external_id"] = intent.external_id
-            if intent.record_id is not None:
-                values["record_id"] = intent.record_id
-            self._env.session.execute(update(Effect).where(Effect.id == intent.key).values(**values))
+            known = {"known_external_id": intent.external_id, "known_record_id": intent.record_id}
+            keys.append({"key": intent.key, **known})
+        if not keys:
+            return
+        table = Effect.__table__
+        values: dict[str, Any] = {
+            "state": state.value,
+            "external_id": func.coalesce(bindparam("known_external_id", type_=Text), table.c.external_id),
+            "record_id": func.coalesce(bindparam("known_record_id", type_=Text), table.c.record_id),
+        }
+        if state is not EffectState.ASKED:
+            values |= {"closed_at": self._env.now(), "sealed_values": None}
+        # A page of effects is one statement: through the ORM each would be made ready by itself.
+        statement = update(table).where(table.c.id == bindparam("key")).values(values)  # type: ignore[arg-type]  # a mapped class's table
+        self._env.session.connection().execute(statement, keys)
+        for loaded in [row for row in self._env.session.identity_map.values() if isinstance(row, Effect)]:
+            self._env.session.expire(loaded)
 
 
 def wait_quiet(env: Env, backend: Any, intent: Intent) -> None:
