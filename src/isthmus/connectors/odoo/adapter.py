@@ -18,18 +18,13 @@ from isthmus.errors import (
     RetryableJobError,
 )
 from isthmus.http import Payload
-from isthmus.store.odoo import OdooClient
-from isthmus.store.odoo.feed import Feed
+from isthmus.store.odoo import LOAD_CONTEXT, Feed, OdooClient, external_id, own_key
 
-MODULE: Final = "__isthmus__"
-"""The module in the external IDs of what we create; it need not be installed, and is never updated."""
 KEY: Final = "@key"
 """Field of a payload with the key that we created the record with."""
 
 _PAGE: Final = 500
 _ALL: Final = {"active_test": False}
-_ONCE: Final = {"mode": "update", "noupdate": True, "tz": "UTC"}
-"""With these `load` leaves a record that has the external ID as it is, and makes it when there is none."""
 _NAMES_ALWAYS: Final = 14
 """The last major version whose `search_read` gives every many2one with its name."""
 _STAMPS: Final = ("create_date", "write_date")
@@ -247,9 +242,8 @@ class OdooAdapter(CRUDAdapter):
                 raise
             middle = len(ids) // 2
             return {**self._keys_of(ids[:middle]), **self._keys_of(ids[middle:])}
-        prefix = f"{MODULE}."
-        found = {row["id"]: row["xmlid"] for row in told if str(row["xmlid"]).startswith(prefix)}
-        return {record_id: name.removeprefix(prefix) for record_id, name in found.items()}
+        found = {row["id"]: own_key(str(row["xmlid"] or "")) for row in told}
+        return {record_id: key for record_id, key in found.items() if key is not None}
 
     # -- writing -----------------------------------------------------------------------
 
@@ -267,21 +261,21 @@ class OdooAdapter(CRUDAdapter):
         if key is None:
             made = self.client.call(self._odoo_model, "create", args={"vals_list": [sent]}, what=what)
             return str(made[0])
-        cells = {"id": f"{MODULE}.{key}", **{self._column(n): _cell(v) for n, v in sent.items()}}
+        cells = {"id": external_id(key), **{self._column(n): _cell(v) for n, v in sent.items()}}
         answer = self.client.call(
             self._odoo_model,
             "load",
             args={"fields": list(cells), "data": [list(cells.values())]},
-            context={**self._context, **_ONCE},
+            context={**self._context, **LOAD_CONTEXT},
             what=what,
         )
-        external_id = self._loaded(answer, what)
+        made_id = self._loaded(answer, what)
         # It is made: a read that fails now must not make that look undone.
         with suppress(ParkError, CredentialsError, RetryableJobError):
-            payload = self.read(external_id)
+            payload = self.read(made_id)
             untouched = payload["write_date"] == payload["create_date"]
             return payload if untouched else {**payload, **values}
-        return external_id
+        return made_id
 
     def write(self, external_id: str, values: Mapping[str, Any]) -> None:
         """Change fields; without any there is no request."""

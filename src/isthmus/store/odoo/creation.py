@@ -13,7 +13,7 @@ from isthmus.errors import (
 )
 from isthmus.store.odoo.client import OdooClient
 from isthmus.store.odoo.dialect import Spelling
-from isthmus.store.odoo.loading import CONTEXT, MODULE, Load, is_extra, loads, own_key, same_rest
+from isthmus.store.odoo.loading import LOAD_CONTEXT, MODULE, Load, is_extra, loads, own_key, same_rest
 from isthmus.store.odoo.values import Values
 
 _NOT_THERE: Final[tuple[type[IsthmusError], ...]] = (InvalidDataError, MissingRecordError)
@@ -78,7 +78,7 @@ class Creation:
     def _load(self, model: str, load: Load, context: Mapping[str, Any], what: str) -> list[Key]:
         answer = self._client().call(
             model, "load", args={"fields": load.columns, "data": load.rows},
-            context={**context, **CONTEXT}, what=what,
+            context={**context, **LOAD_CONTEXT}, what=what,
         )  # fmt: skip
         ids: list[Key] = answer.get("ids") or []
         if not ids:

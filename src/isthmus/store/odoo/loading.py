@@ -15,7 +15,7 @@ from isthmus.env import Field
 
 MODULE: Final = "__isthmus__"
 """The module name in our external IDs; no module of that name is ever installed."""
-CONTEXT: Final[Mapping[str, Any]] = {
+LOAD_CONTEXT: Final[Mapping[str, Any]] = {
     "mode": "update", "noupdate": True, "tz": "UTC",
     "mail_create_nolog": True, "mail_create_nosubscribe": True, "tracking_disable": True,
 }  # fmt: skip
