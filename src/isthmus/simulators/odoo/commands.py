@@ -109,7 +109,8 @@ class _Many2many(_List):
             if other not in rows:
                 column = self.field.far_column or f"{self.comodel.table}_id"
                 label, model = _LINK_MODELS.get(self.field.link or "", ("Unknown", "unknown"))
-                raise errors.foreign_key(label, model, f"{self.field.link}_{column}_fkey")
+                constraint = f"{self.field.link}_{column}_fkey"
+                raise errors.foreign_key(label, model, constraint, self.env.release.major)
             self._pair(other, add=True)
 
     def remove(self, ids: Iterable[int]) -> None:

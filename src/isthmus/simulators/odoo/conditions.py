@@ -186,7 +186,9 @@ class _Condition:
         numbers = frozenset(int(i) for i in given if isinstance(i, (int, float)) and not isinstance(i, bool))
         if any(item is True for item in given):
             raise errors.postgres("UndefinedFunction", "operator does not exist: integer = boolean\n")
-        if texts and (numbers or empty or (field.many and several)):
+        # 19.0 looks up names beside IDs and False, versions before do not.
+        mixed = self.env.release.major <= 18
+        if mixed and texts and (numbers or empty or (field.many and several)):
             raise errors.postgres(
                 "InvalidTextRepresentation", f'invalid input syntax for type integer: "{texts[0]}"\n'
             )
@@ -203,9 +205,13 @@ class _Condition:
         operator, right = self.leaf.operator, self.leaf.right
         get = value_getter(self.env, field)
         if "like" in operator:
+            if self.env.release.major >= 19:
+                return self._named_like(field)
             if operator.startswith("=") and not isinstance(right, str):
                 return self._like_exactly_many2one(get)
             if not right:
+                if operator.startswith("not ") and self.env.release.major <= 17:
+                    return lambda row: get(row) is None
                 return nothing if operator.startswith(("not", "=")) else everything
             return self._named_like(field)
         if operator in _COMPARE and not isinstance(right, str):
@@ -228,7 +234,10 @@ class _Condition:
     def _named_like(self, field: Field) -> Test:
         """Look up names, or the ID that a number is."""
         operator, right = self.leaf.operator, self.leaf.right
-        if isinstance(right, (int, float)):
+        if self.env.release.major >= 19:
+            # A number is a name like any other, and nothing is in every name there is.
+            ids = named(self.env, self._comodel(field), str(right or ""), operator.removeprefix("not "))
+        elif isinstance(right, (int, float)):
             ids = frozenset({int(right)})
         else:
             ids = named(self.env, self._comodel(field), right, operator.removeprefix("not "))
@@ -240,6 +249,8 @@ class _Condition:
         negative = operator.startswith(("not", "!"))
         if isinstance(right, str) and operator not in {"=", "!="}:
             return self._named_like(field)
+        if "like" in operator and self.env.release.major >= 19:
+            return self._named_like(field)
         ids, empty = self._wanted(field)
 
         def one_of(row: Row) -> bool:
@@ -250,7 +261,7 @@ class _Condition:
 
     def _computed(self, field: Field) -> Test:
         operator, right = self.leaf.operator, self.leaf.right
-        if field.name == "display_name":
+        if field.name == "display_name" and self.env.release.major >= 18:
             names = self.model.name_domain(right, operator)
             return condition_test(self.env, self.model, parse(names, self.env.release))
         if field.path:
@@ -258,6 +269,8 @@ class _Condition:
         if field.type != "boolean":
             # Odoo logs that such a field cannot be searched, and goes on without the condition.
             return everything
+        if self.env.release.major >= 19 and operator in {"=", "!=", "in", "not in"}:
+            return self._boolean(value_getter(self.env, field))
         if operator not in {"=", "!="} or not isinstance(right, bool):
             raise errors.builtin(
                 "NotImplementedError", f"The search does not support operator {operator} or value {right}."
@@ -286,7 +299,7 @@ class _Condition:
             right = 0
         bound = self._bound(field, operator, right)
         compare = _COMPARE[operator]
-        if field.type in _NUMBERS:
+        if field.type in _NUMBERS and self.env.release.major >= 18:
             return lambda row: compare(get(row) or 0, bound)
         return lambda row: (value := get(row)) is not None and compare(value, bound)
 
@@ -298,6 +311,8 @@ class _Condition:
             else:
                 wanted.add(constant(field, item))
         falsy: Any = 0 if field.type in _NUMBERS else "" if field.type in {"char", "text", "html"} else None
+        # Recorded: up to 17.0 an empty column is not the same as 0 or "".
+        falsy = falsy if self.env.release.major >= 18 else None
         if falsy is not None and (None in wanted or falsy in wanted):
             wanted |= {None, falsy}
         return frozenset(wanted)
@@ -314,10 +329,12 @@ class _Condition:
         negative = operator.startswith("not ")
         if operator.startswith("="):
             return self._like_exactly(field, get)
-        if not right:
-            # PostgreSQL is not even asked.
-            return nothing if negative else everything
-        if field.type == "datetime" and isinstance(right, str) and len(right) == _DAY:
+        old = self.env.release.major <= 17
+        if not right and not (old and right == 0 and right is not False):
+            # PostgreSQL is not even asked; up to 17.0 it is, and only what is empty is not like "%".
+            return (lambda row: get(row) is None) if negative and old else nothing if negative else everything
+        day = field.type == "datetime" and isinstance(right, str) and len(right) == _DAY
+        if day and self.env.release.major <= 18:
             right += " 00:00:00"
         match = matcher(operator, str(right))
         return (lambda row: not match(get(row))) if negative else (lambda row: match(get(row)))

@@ -83,7 +83,7 @@ def parse(domain: Any, release: Release) -> Node:
             if len(stack) < (1 if item == "!" else 2):
                 raise _malformed(domain, release)
             if item == "!":
-                stack.append(negated(stack.pop()))
+                stack.append(negated(stack.pop(), paths=release.major <= 15))
             else:
                 stack.append(Junction(item, stack.pop(), stack.pop()))
         else:
@@ -94,13 +94,20 @@ def parse(domain: Any, release: Release) -> Node:
     return node
 
 
-def negated(node: Node) -> Node:
-    """Turn a condition round, as Odoo does: the operator where it has an opposite."""
+def negated(node: Node, *, paths: bool = False) -> Node:
+    """Turn a condition round, as Odoo does: the operator where it has an opposite.
+
+    Recorded: 14.0 does so with *paths* too, 17.0 and later do not.
+    """
     if isinstance(node, Negation):
         return node.node
     if isinstance(node, Junction):
-        return Junction("|" if node.operator == "&" else "&", negated(node.first), negated(node.second))
-    if isinstance(node, Leaf) and isinstance(node.left, str) and "." not in node.left:
+        return Junction(
+            "|" if node.operator == "&" else "&",
+            negated(node.first, paths=paths),
+            negated(node.second, paths=paths),
+        )
+    if isinstance(node, Leaf) and isinstance(node.left, str) and (paths or "." not in node.left):
         opposite = NEGATED.get(node.operator)
         if opposite:
             return Leaf(node.left, opposite, node.right)

@@ -101,10 +101,11 @@ def not_null(label: str, model: str, field_label: str, field: str, major: int = 
     """Make the error of a mandatory field without a value; 19 has another text (both recorded)."""
     lacking = f"Missing required value for the field '{field_label}' ({field})"
     if major < 19:
+        where = f"Model: {label} ({model})\nField: {field_label} ({field})\n"
         text = (
             "The operation cannot be completed:\n- Create/update: a mandatory field is not set.\n"
             "- Delete: another model requires the record being deleted. If possible, archive it instead.\n\n"
-            f"Model: {label} ({model})\nField: {field_label} ({field})\n"
+            f"{_in_one_line(where) if major <= 14 else where}"
         )
     else:
         text = (
@@ -127,12 +128,17 @@ def foreign_key_19(label: str, model: str, field_label: str, field: str) -> Odoo
     )
 
 
-def foreign_key(label: str, model: str, constraint: str) -> OdooError:
-    """Make the error of a reference to, or from, a record that is not there."""
+def foreign_key(label: str, model: str, constraint: str, major: int = 18) -> OdooError:
+    """Make the error of a reference to, or from, a record that is not there (recorded: 14, 17, 18)."""
+    where = f"Model: {label} ({model})\nConstraint: {constraint}\n"
     return validation_error(
         "The operation cannot be completed: another model requires the record being deleted. "
-        f"If possible, archive it instead.\n\nModel: {label} ({model})\nConstraint: {constraint}\n"
+        f"If possible, archive it instead.\n\n{_in_one_line(where) if major <= 14 else where}"
     )
+
+
+def _in_one_line(where: str) -> str:
+    return where.rstrip("\n").replace("\n", ", ")
 
 
 def constraint(message: str) -> OdooError:

@@ -205,8 +205,7 @@ def to_date(value: Any) -> date:
     >>> to_date("2026-01-05 10:00:00")
     datetime.date(2026, 1, 5)
     """
-    text = value[:10]
-    return datetime.strptime(text, _DATE[: len(text) - 2]).date()  # noqa: DTZ007
+    return datetime.strptime(value[:10], _DATE).date()  # noqa: DTZ007
 
 
 def wire_value(field: Field, value: Any) -> Any:

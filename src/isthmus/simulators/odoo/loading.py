@@ -44,7 +44,13 @@ def load(env: Environment, model: Model, fields: Sequence[str], data: Sequence[S
         try:
             ids.append(_keep(env, model, record))
         except RowError as found:
-            messages += [where | {"type": "error", "record": number} | e.told for e in found.errors]
+            named = env.release.major >= 16
+            messages += [
+                where
+                | {"type": "error", "record": number}
+                | {key: value for key, value in e.told.items() if named or key != "field_name"}
+                for e in found.errors
+            ]
         except errors.OdooError as error:
             if error.name == "builtins.AttributeError" or error.name.endswith("InvalidTextRepresentation"):
                 raise
@@ -63,6 +69,8 @@ def _check_path(env: Environment, model: Model, path: Path) -> None:
         if name in {"id", ".id"}:
             continue
         field = model.fields.get(name)
+        if field is None and env.release.major <= 17:
+            raise errors.builtin("KeyError", name)
         if field is None:
             raise errors.value_error(f"Invalid field name '{name}'")
         model = env.registry.get(field.relation or "", model)

@@ -180,7 +180,8 @@ def _check_columns(env: Environment, model: Model, row: Row, names: Iterable[str
 def _foreign_key(model: Model, field: Field) -> errors.OdooError:
     if model.release.major >= 19:
         return errors.foreign_key_19(model.label, model.name, field.string, field.name)
-    return errors.foreign_key(model.label, model.name, f"{model.table}_{field.name}_fkey")
+    constraint = f"{model.table}_{field.name}_fkey"
+    return errors.foreign_key(model.label, model.name, constraint, model.release.major)
 
 
 # -- write ---------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def _record(env: Environment, field: Field, path: list[str], cell: Any) -> int:
             )
         found, kind = (int(cell) if int(cell) in env.rows(comodel.name) else None), "database id"
     elif how == "id":
-        found, kind = _external(env, comodel, str(cell)), "external id"
+        found, kind = _external(env, field, comodel, str(cell)), "external id"
     else:
         found, kind = min(named(env, comodel, str(cell), "="), default=None), "name"
     if found is None:
@@ -156,15 +156,19 @@ def _record(env: Environment, field: Field, path: list[str], cell: Any) -> int:
     return found
 
 
-def _external(env: Environment, comodel: Model, text: str) -> int | None:
+def _external(env: Environment, field: Field, comodel: Model, text: str) -> int | None:
     module, dot, name = text.partition(".")
     if not dot:
         module, name = env.context.get("_import_current_module") or "__import__", text
     data = env.table("ir.model.data")
     for known in data.by("name", name):
         row = data.rows[known]
-        if row["module"] == module and row["model"] == comodel.name:
-            return int(row["res_id"])
+        if row["module"] != module:
+            continue
+        if row["model"] != comodel.name:
+            wrong = f"expected model '{comodel.name}', found '{row['model']}'"
+            raise CellError({"field": field.name, "message": f"Invalid external ID {text}: {wrong}"})
+        return int(row["res_id"])
     return None
 
 

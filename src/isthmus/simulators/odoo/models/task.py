@@ -67,9 +67,9 @@ class Task(Model):
             Field("many2many", "tag_ids", "Tags", "project.tags", link=TASK_TAGS),
             Field("selection", "kanban_state", "Kanban State" if self.release.major < 15 else "Status",
                   selection=_KANBAN_STATES, required=True, default="normal", until=17),
-            Field("selection", "state", "State", selection=_STATES, required=True,
+            Field("selection", "state", "State", selection=_states(self.release.major), required=True,
                   default="01_in_progress", since=17),
-            Field("boolean", "is_closed", "Closed state", readonly=True, stored=False, since=17,
+            Field("boolean", "is_closed", "Closed state", readonly=True, stored=False, since=18,
                   compute=_is_closed),
             Field("datetime", "date_end", "Ending Date"),
             Field("date" if old else "datetime", "date_deadline", "Deadline"),
@@ -82,7 +82,8 @@ class Task(Model):
             Field("many2many", "user_ids", "Assignees", "res.users", link=ASSIGNEES, since=15,
                   far_column="user_id", all_records=True, default=_assignees),
             Field("many2one", "partner_id", "Customer", "res.partner"),
-            Field("many2one", "company_id", "Company", "res.company"),
+            Field("many2one", "company_id", "Company", "res.company", required=old,
+                  default=(lambda env: env.company) if old else None),
             Field("integer", "color", "Color Index"),
             Field("many2one", "parent_id", "Parent Task", "project.task"),
             Field("one2many", "child_ids", "Sub-tasks", "project.task", inverse="parent_id",
@@ -102,7 +103,7 @@ class Task(Model):
         verdicts: dict[int, bool] = {}
 
         def own(row: Row) -> bool:
-            people = env.related(assigned, row["id"]) if assigned else [row["user_id"]]
+            people = env.related(assigned, row["id"]) if assigned else {row.get("user_id")} - {None}
             # Who made a task follows it, so it stays theirs when nobody is assigned.
             return uid in people or (not people and row.get("create_uid") == uid)
 
@@ -112,7 +113,8 @@ class Task(Model):
                 return False
             project = row.get("project_id")
             if project is None:
-                return own(row)
+                # 14.0 has no private tasks.
+                return own(row) or (worker and assigned is None)
             if worker or operation == "read":
                 if project not in verdicts:
                     verdicts[project] = project_rule is None or project_rule(projects[project])
@@ -131,13 +133,15 @@ class Task(Model):
         parent = env.rows(self.name).get(_id(values.get("parent_id")) or 0)
         nobody = not values.get("user_ids")
         project = _id(values.get("project_id"))
-        if project is None and parent is not None and self.release.major <= 16:
+        if project is None and parent is not None and self.release.major != 18:
             project = values["project_id"] = parent.get("project_id")
         if project is None:
             # A private task has no stage of its own. project_todo, which comes with project, names it.
             values["stage_id"] = False
             if values.get("parent_id") and self.release.major >= 17:
-                raise _private_child()
+                if parent is None and self.release.major != 18:
+                    raise errors.missing(self.name, [_id(values["parent_id"]) or 0], env.uid)
+                raise _private_child(self.release.major)
             if nobody and "user_ids" in self.fields and self.release.major >= 16 and env.uid != SUPERUSER:
                 values["user_ids"] = [[4, env.uid, 0]]
             if self.release.major >= 17 and not values.get("name") and parent is None:
@@ -190,15 +194,15 @@ class Task(Model):
             _private_child: As Odoo refuses.
         """
         if self.release.major >= 17 and row.get("parent_id") and not row.get("project_id"):
-            raise _private_child()
+            raise _private_child(self.release.major)
         if "parent_id" in changed:
             check_no_cycle(env, self, row, "Error! You cannot create a recursive hierarchy of tasks.")
 
 
-def _private_child() -> errors.OdooError:
+def _private_child(major: int) -> errors.OdooError:
     message = "A private task cannot have a parent."
     error = errors.constraint(message)
-    error.loading = {"message": f"'{message}'"}
+    error.loading = {"message": f"'{message}'" if major < 19 else message}
     return error
 
 
@@ -209,6 +213,12 @@ def first_stage(env: Environment, project: int) -> int | None:
     stages = [rows[i] for i in env.related(env.registry["project.project"].fields["type_ids"], project)]
     open_ones = in_order(env, model, [r for r in stages if r.get("active") and not r.get("fold")], None)
     return int(open_ones[0]["id"]) if open_ones else None
+
+
+def _states(major: int) -> tuple[tuple[str, str], ...]:
+    if major >= 18:
+        return _STATES
+    return tuple((key, "Canceled" if label == "Cancelled" else label) for key, label in _STATES)
 
 
 def _is_closed(env: Environment, row: Row) -> bool:  # noqa: ARG001 - computes a field
