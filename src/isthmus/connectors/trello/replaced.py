@@ -70,6 +70,8 @@ class ReplacedValues(Component):
             ("backend_id", "=", self.collection.id),
             ("model", "=", "trello.card"),
             ("direction", "=", "export"),
+            # A card that is made closed is made and then closed, and nobody else was there before.
+            ("operation", "not in", ["create", "adopt"]),
             ("external_id", "in", cards),
             ("at", ">=", since),
         ])

@@ -87,3 +87,18 @@ def test_an_edit_of_another_field_needs_nobody(make_hub: Any, trello_simulator: 
     ]
     with hub.env() as env:
         assert "At noon" in env["project.task"].search([])[0].description
+
+
+def test_a_card_that_is_made_closed_has_replaced_nothing(make_hub: Any) -> None:
+    """
+    It is made and then closed, by two requests of ours.
+    """
+    hub = make_hub()
+    with hub.env() as env:
+        task = env["project.task"].search([])[0]
+        place = {"project_id": task.project_id.id, "stage_id": task.stage_id.id}
+        env["project.task"].create({"name": "Archived here", "active": False, **place})
+
+    items = change_and_poll(hub, {})
+
+    assert items == []
