@@ -23,7 +23,7 @@ BASE: Final = datetime(2026, 5, 1, 9, tzinfo=UTC)
 QUIET: Final = timedelta(seconds=60)
 _DUE: Final = datetime(2027, 3, 1, 12, tzinfo=UTC)
 # No lease ends by time: what a dead process held must be free because it is dead.
-_LASTING: Final = {"lease_s": 36_000.0, "quiet_s": QUIET.total_seconds()}
+LASTING: Final = {"lease_s": 36_000.0, "quiet_s": QUIET.total_seconds()}
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,32 @@ class Story:
 
 def scene(story: Story) -> TrelloSimulator:
     """Make the Trello that a run of the story meets; always the same, down to the IDs."""
-    simulator = _first_scene()
-    _later(simulator)
+    simulator = first_scene()
+    later(simulator)
     story.there(simulator)
     return simulator
 
 
-def _first_scene() -> TrelloSimulator:
+def first_scene() -> TrelloSimulator:
+    """Make the Trello of all stories, before anything happens."""
     simulator = TrelloSimulator(seed=7, clock=FrozenClock(BASE - timedelta(days=1)))
     simulator.seed_demo(boards=1, lists=2, cards=3)
     return simulator
 
 
-def _later(simulator: TrelloSimulator) -> None:
+def later(simulator: TrelloSimulator) -> None:
+    """Let it be the time of the run."""
     clock = simulator.world.clock
     assert isinstance(clock, FrozenClock)
     clock.advance(BASE - clock.now())
 
 
-def _nothing_there(_simulator: TrelloSimulator) -> None:
-    pass
+def nothing_there(_simulator: TrelloSimulator) -> None:
+    """Let everything be as it was."""
 
 
-def _edits_there(simulator: TrelloSimulator) -> None:
+def edits_there(simulator: TrelloSimulator) -> None:
+    """Change, move, make, archive and delete cards, and make a list."""
     people = simulator.state
     (board,) = people.boards()
     lists = people.lists(board)
@@ -87,13 +90,13 @@ def _edits_there(simulator: TrelloSimulator) -> None:
 
 
 def _connected(place: Installation) -> None:
-    with _first_scene() as trello:
-        place.connect(trello, **_LASTING)
+    with first_scene() as trello:
+        place.connect(trello, **LASTING)
 
 
 def _imported(place: Installation) -> None:
-    with _first_scene() as trello:
-        place.connect(trello, **_LASTING)
+    with first_scene() as trello:
+        place.connect(trello, **LASTING)
         place.imports()
 
 
@@ -147,10 +150,10 @@ def _export(place: Installation) -> None:
 STORIES: Final = {
     story.name: story
     for story in (
-        Story("first import", _nothing_there, _connected, _import),
-        Story("incremental import", _edits_there, _imported, _import),
-        Story("export", _nothing_there, _edited_here, _export),
-        Story("export of a new project", _nothing_there, _new_project_here, _export),
+        Story("first import", nothing_there, _connected, _import),
+        Story("incremental import", edits_there, _imported, _import),
+        Story("export", nothing_there, _edited_here, _export),
+        Story("export of a new project", nothing_there, _new_project_here, _export),
     )
 }
 

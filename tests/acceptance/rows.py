@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from sqlalchemy import create_engine, select
+from people import People
+from sqlalchemy import create_engine, inspect, select
 
 from isthmus.connectors.trello.marker import marker
 from isthmus.simulators.trello import TrelloSimulator
@@ -18,6 +19,18 @@ _TABLE_OF: Final = {
     "trello.list": "project_task_type",
     "trello.card": "project_task",
 }
+_MODEL_OF: Final = {
+    "project_project": "project.project",
+    "project_task_type": "project.task.type",
+    "project_task": "project.task",
+}
+_FIELDS: Final = {
+    "project.project": ["name", "active"],
+    "project.task.type": ["name", "active", "project_ids"],
+    "project.task": [
+        "name", "description", "project_id", "stage_id", "sequence", "date_deadline", "active",
+    ],
+}  # fmt: skip
 _POINTS_TO: Final = {
     "project_id": "project_project",
     "stage_id": "project_task_type",
@@ -43,10 +56,17 @@ _LEFT_OUT_THERE: Final = frozenset({
 })  # fmt: skip
 
 
-def everything(url: str, trello: TrelloSimulator) -> dict[str, list[str]]:
-    """Show all tables and Trello's whole state as sorted lines that do not depend on the run."""
+def everything(url: str, trello: TrelloSimulator, odoo: People | None = None) -> dict[str, list[str]]:
+    """Show all tables and Trello's whole state as sorted lines that do not depend on the run.
+
+    Args:
+        url: The hub's database.
+        trello: Their side.
+        odoo: Our side, where it is not in that database.
+    """
     labels = _labels(trello)
-    shown = _tables(url, labels)
+    ours = {} if odoo is None else {table: _records(odoo, model) for table, model in _MODEL_OF.items()}
+    shown = _tables(url, labels, ours)
     for kind, entries in trello.state.dump().items():
         shown[f"Trello's {kind}"] = sorted(repr(_there(entry, labels)) for entry in entries)
     return shown
@@ -75,15 +95,22 @@ def _label(value: Any, labels: dict[str, str]) -> Any:
     return labels.get(value, value) if isinstance(value, str) else value
 
 
-def _tables(url: str, labels: dict[str, str]) -> dict[str, list[str]]:
+def _records(odoo: People, model: str) -> list[dict[str, Any]]:
+    found = [record.id for record in odoo[model].search([("active", "in", [True, False])])]
+    return odoo[model].read(found, _FIELDS[model])
+
+
+def _tables(url: str, labels: dict[str, str], ours: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
     engine = create_engine(url)
     with engine.connect() as connection:
+        there = set(inspect(connection).get_table_names()) - {"isthmus_rate"} - ours.keys()
         rows = {
             table.name: [dict(r) for r in connection.execute(select(table)).mappings()]
             for table in SqlModel.metadata.sorted_tables
-            if table.name.startswith(("isthmus_", "project_")) and table.name != "isthmus_rate"
+            if table.name.startswith(("isthmus_", "project_")) and table.name in there
         }
     engine.dispose()
+    rows |= ours
     names = {t: {r["id"]: r["name"] for r in rows[t]} for t in _TABLE_OF.values()}
     bound = {t: {r["id"]: names[o].get(_number(r["record_id"])) for r in rows[t]} for t, o in _BINDS.items()}
     shown = {}
@@ -107,6 +134,8 @@ def _row(table: str, row: dict[str, Any], names: Any, bound: Any, labels: dict[s
             shown[column] = names.get(ours, {}).get(_number(value), value)
         else:
             shown[column] = _here(column, value, names, labels)
+    if table == "isthmus_cursor" and str(row["stream"]).startswith("ours"):
+        shown.pop("mark")  # times and keys of a store
     if table == "isthmus_journal" and shown["operation"] == "adopt":
         shown["operation"] = "create"  # made before the crash, found after it
     return shown

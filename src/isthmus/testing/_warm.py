@@ -12,6 +12,6 @@ from isthmus.simulators.trello import TrelloSimulator
 
 __all__ = ["Hub", "TrelloSimulator"]
 
-for plugin in find(["trello"]):
+for plugin in find(["trello", "odoo"]):
     plugin.load()
 configure_mappers()
