@@ -14,7 +14,7 @@ from isthmus.testing.crash import Crashed, run_in_child
 from isthmus.testing.databases import KINDS, Databases, Kind
 
 _PROGRAM = Path(__file__).with_name("crash_stories.py")
-_REDUCED = 8
+_REDUCED = 5
 Tell = Callable[[str, object], None]
 
 

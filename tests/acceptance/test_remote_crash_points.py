@@ -21,7 +21,7 @@ from isthmus.testing.remote_store import RemoteStore
 Tell = Callable[[str, object], None]
 _PROGRAM = Path(__file__).with_name("crash_stories.py")
 _STORY = STORIES["first import"]
-_REDUCED = 5
+_REDUCED = 3
 
 
 @dataclass
