@@ -1,4 +1,4 @@
-"""What models there are on a server, and what fields they have: asked once per version and language."""
+"""What models there are on a server, and what fields they have: asked once per version."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -34,36 +34,35 @@ class Descriptions:
     def __init__(self, client: Callable[[], OdooClient], dialects: Dialects) -> None:
         self._client = client
         self._dialects = dialects
-        self._known: dict[tuple[str, str, str], Spelling] = {}
+        self._known: dict[tuple[str, str], Spelling] = {}
 
-    def spelling(self, model: str, lang: str = "") -> Spelling:
-        """Tell a model's fields, in a language, and how the server spells them.
+    def spelling(self, model: str) -> Spelling:
+        """Tell a model's fields and how the server spells them; nothing of that depends on a language.
 
         Raises:
             UnknownModelError: When the server has no such model.
         """  # noqa: DOC502 - raised by the client
         client = self._client()
-        key = (client.version.name, lang, model)
-        if key not in self._known:
+        version = client.version
+        known = self._known.get((version.name, model))
+        if known is None:
             told = client.call(
-                model,
-                "fields_get",
-                options={"attributes": _ASKED},
-                context={"lang": lang} if lang else None,
-                what=f"read the fields of {model}",
-                safe=True,
-            )
+                model, "fields_get", options={"attributes": _ASKED},
+                what=f"read the fields of {model}", safe=True,
+            )  # fmt: skip
             fields = {name: described(name, field) for name, field in told.items()}
-            self._known[key] = Spelling(self._dialects(model, client.version.chain), fields)
-        return self._known[key]
+            known = Spelling(self._dialects(model, version.chain), fields)
+            self._known[version.name, model] = known
+        return known
 
     def fields(self, model: str) -> Mapping[str, Field]:
         """Tell a model's fields by name."""
         return self.spelling(model).fields
 
     def forget(self) -> None:
-        """Ask again from now on: the server may have been upgraded."""
+        """Ask again from now on, also for the version: the server may have been upgraded."""
         self._known.clear()
+        self._client().reconnect()
 
 
 def described(name: str, told: Mapping[str, Any]) -> Field:

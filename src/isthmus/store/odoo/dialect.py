@@ -144,16 +144,25 @@ def one_as_list(key: Any) -> list[Any]:
 def first_of_list(value: Any) -> Any:
     """Keep the first record of a list, which is all that a single one can hold.
 
+    Raises:
+        ValueError: For a command that only a real list can follow.
+
     >>> first_of_list([7, 8]), first_of_list([(6, 0, [3])]), first_of_list([])
     (7, 3, None)
     """
     if not isinstance(value, (list, tuple)):
         return value
+    found = None
     for item in value:
         if not isinstance(item, (list, tuple)):
             return item
-        if item[0] == 4:
-            return item[1]
-        if item[0] == 6 and item[2]:
-            return item[2][0]
-    return None
+        match item[0]:
+            case 4:
+                found = item[1]
+            case 5:
+                found = None
+            case 6:
+                found = item[2][0] if item[2] else None
+            case _:
+                raise ValueError(f"this version holds one record there: command {item[0]} means nothing")
+    return found

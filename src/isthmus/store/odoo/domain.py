@@ -1,6 +1,7 @@
 """Domains and orders on their way to a server: checked, spelled in its version, as JSON."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, time
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from isthmus.store.odoo.wire import to_wire
 from isthmus.store.operand import TEXTS, operand
 
 _PATTERNS: Final = frozenset({"like", "not like", "ilike", "not ilike", "=like", "=ilike"})
+_NUMBERS: Final = frozenset({"integer", "float", "monetary", "decimal"})
 _INVERSE: Final = MappingProxyType({"<": ">=", "<=": ">", ">": "<=", ">=": "<"})
 _MEMBERS: Final = frozenset({"in", "not in"})
 _ON_LISTS: Final = frozenset({"=", "!=", *_MEMBERS, "like", "not like", "ilike", "not ilike"})
@@ -66,12 +68,20 @@ class Terms:
             return self._node(model, node.node)
         if isinstance(node, Leaf):
             found = Not(self._node(model, node))
-            if node.operator in _INVERSE and len(node.path) == 1:
+            # An empty number reads as 0, and is compared as one.
+            number = (
+                self._spelling(model).fields[node.path[-1]].type in _NUMBERS if len(node.path) == 1 else True
+            )
+            if node.operator in _INVERSE and not number:
                 inverse = self._leaf(model, Leaf(node.path, _INVERSE[node.operator], node.value))
                 return AnyOf((inverse, self._leaf(model, Leaf(node.path, "=", None))))
             return found
         kind = AnyOf if isinstance(node, AllOf) else AllOf
         return kind(tuple(self._opposite(model, child) for child in node.nodes))
+
+    def _is_number(self, model: str, name: str) -> bool:
+        """Tell whether a field is one whose empty value reads as 0, and is compared as that."""
+        return self._spelling(model).fields[name].type in _NUMBERS
 
     def _leaf(self, model: str, leaf: Leaf) -> Node:
         path = []
@@ -93,18 +103,44 @@ class Terms:
         key = int if field.relation is not None or last == "id" else None
 
         def value_of(value: Any) -> Any:
-            return spelling.value_there(last, operand(model, field, value, key))
+            return _bounded(field, operand(model, field, value, key))
 
+        def compared(operator: str, value: Any) -> Leaf:
+            return made(operator, spelling.value_there(last, value))
+
+        is_day = field.type == "datetime" and spelling.type_there(field).type == "date"
         if leaf.operator not in _MEMBERS:
-            return made(leaf.operator, _bounded(field, value_of(leaf.value)))
-        values = [value_of(value) for value in leaf.value]
+            value = value_of(leaf.value)
+            if is_day and _within_day(value):
+                return _day_compared(
+                    leaf.operator, value, lambda o, v: made(o, spelling.value_there(last, v))
+                )
+            return made(leaf.operator, spelling.value_there(last, value))
+        given = [value_of(value) for value in leaf.value]
+        values = [spelling.value_there(last, v) for v in given if not (is_day and _within_day(v))]
         if None not in values or field.type == "boolean":
             return made(leaf.operator, values)
+        if field.type in _NUMBERS:
+            return made(leaf.operator, [value for value in values if value is not None])
         # Not every version knows an empty value in a list of keys.
         present = [value for value in values if value is not None]
         if leaf.operator == "in":
             return AnyOf((made("in", present), made("=", None)))
         return AllOf((made("not in", present), made("!=", None)))
+
+
+def _within_day(value: Any) -> bool:
+    """Tell whether a value is an instant at which no day begins."""
+    return isinstance(value, datetime) and value.astimezone(UTC).time() != time()
+
+
+def _day_compared(operator: str, instant: Any, made: Callable[[str, Any], Node]) -> Node:
+    """Compare days, which begin at midnight, with an instant in the middle of one."""
+    if operator in {"=", "=?"}:
+        return Leaf(("id",), "=", 0)
+    if operator == "!=":
+        return AllOf(())
+    return made({"<": "<=", ">=": ">"}.get(operator, operator), instant)
 
 
 def _pattern(model: str, field: Field, leaf: Leaf) -> str:

@@ -17,6 +17,8 @@ Search = Callable[[list[Any], str, int], list[Row]]
 """Finds and reads records: domain, order, limit; archived records too."""
 
 _SECOND: Final = timedelta(seconds=1)
+_STAMPED: Final = [("write_date", "!=", None)]
+"""What was never written through the ORM has no stamp, and shows in no feed."""
 
 
 class Feed:
@@ -30,22 +32,33 @@ class Feed:
         search: See `Search`.
         lag: How long a transaction there may last: it stamps its start, and shows at its end.
         now: Our time.
+        server_now: About the time there, where it is known: a mark that lies ahead of it was made by a clock
+            that has been put right since.
     """
 
-    def __init__(self, search: Search, *, lag: timedelta, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        search: Search,
+        *,
+        lag: timedelta,
+        now: Callable[[], datetime],
+        server_now: Callable[[], datetime | None] = lambda: None,
+    ) -> None:
         self._search = search
         self._lag = lag
         self._now = now
+        self._server_now = server_now
 
     def mark_now(self) -> dict[str, Any]:
         """Give the mark behind the newest write, less the lag window."""
-        newest = self._search([], "write_date desc", 1)
+        newest = self._search(_STAMPED, "write_date desc", 1)
         settled = newest[0]["write_date"] - self._lag if newest else None
         return {"settled": settled and settled.isoformat()}
 
     def page(self, since: dict[str, Any] | None, limit: int) -> tuple[list[Row], dict[str, Any]]:
         """Give the next rows and the mark behind them; fewer than *limit* ends the walk."""
         walk = _Walk.resume(since, self._now())
+        walk.put_right(self._server_now(), self._lag)
         rows: list[Row] = []
         while len(rows) < limit and not walk.done:
             rows += self._step(walk, limit - len(rows))
@@ -58,9 +71,8 @@ class Feed:
     def _step(self, walk: "_Walk", limit: int) -> list[Row]:
         if walk.second is not None:
             return self._within_second(walk, walk.second, limit)
-        found = self._search(
-            [("write_date", ">=", walk.start)] if walk.start else [], "write_date, id", limit
-        )
+        domain = [("write_date", ">=", walk.start)] if walk.start else _STAMPED
+        found = self._search(domain, "write_date, id", limit)
         if len(found) < limit:
             walk.done = True
             return found
@@ -104,6 +116,13 @@ class _Walk:
             walk.start = _instant(mark.get("start"))
             walk.second, walk.key = _instant(mark.get("second")), mark.get("key")
         return walk
+
+    def put_right(self, server_now: datetime | None, lag: timedelta) -> None:
+        """Go back behind the present of a server whose clock was ahead before."""
+        if server_now is None or self.settled is None or self.settled <= server_now:
+            return
+        self.settled = self.start = server_now - lag
+        self.newest = self.seen = self.second = self.key = None
 
     def met(self, newest: datetime, now: datetime) -> None:
         """Note the last write of a page."""

@@ -107,7 +107,7 @@ def _cell(field: Field, value: Any) -> tuple[str, str] | None:
         case "many2one":
             return f"{field.name}/.id", "" if value is False else str(value)
         case "many2many":
-            if len(value) == 1 and value[0][0] == _SET and value[0][2]:
+            if len(value) == 1 and value[0][0] == _SET:
                 return f"{field.name}/.id", ",".join(map(str, value[0][2]))
             return None
         case "integer" | "float" | "monetary" | "decimal":

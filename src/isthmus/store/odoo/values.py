@@ -1,5 +1,6 @@
 """Values on their way to a server and back: checked, spelled in its version, as JSON."""
 
+import reprlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -41,14 +42,14 @@ class Values:
                 raise UnknownFieldError(model, name, spelling.fields)
             try:
                 checked = self._checked(field, value)
+                if checked is None and field.required:
+                    raise RecordValueError(f"missing required value for the field {name!r} of {model}")
+                found[spelling.there(name)] = to_wire(spelling.value_there(name, checked))
             except (TypeError, ValueError, ArithmeticError) as exc:
                 why = f": {exc}" if str(exc) else ""
                 raise RecordValueError(
-                    f"{value!r} cannot be kept in {model}.{name} ({field.type}){why}"
+                    f"{_shown(field, value)} cannot be kept in {model}.{name} ({field.type}){why}"
                 ) from exc
-            if checked is None and field.required:
-                raise RecordValueError(f"missing required value for the field {name!r} of {model}")
-            found[spelling.there(name)] = to_wire(spelling.value_there(name, checked))
         return found
 
     def _checked(self, field: Field, value: Any) -> Any:
@@ -98,11 +99,18 @@ class Values:
 
 
 def _read(spelling: Spelling, field: Field, value: Any) -> Any:
-    if isinstance(value, list) and field.type == "many2one":
-        value = value[0] if value else None  # [id, display name]
     there = spelling.type_there(field)
+    if isinstance(value, list) and there.type == "many2one":
+        value = value[0] if value else None  # [id, display name]
     value = spelling.value_here(field.name, from_wire(there, value))
     return sorted(value) if field.type in X2MANY else value
+
+
+def _shown(field: Field, value: Any) -> str:
+    """Show a value in a message, which is kept: what people write is not, and nothing is long."""
+    if field.type in {"char", "text", "html", "binary"} and isinstance(value, (str, bytes, bytearray)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return reprlib.repr(value)
 
 
 def _key(value: Any) -> int:

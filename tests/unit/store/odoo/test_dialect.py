@@ -8,6 +8,7 @@ import pytest
 from isthmus.component import ComponentRegistry, declared_components
 from isthmus.env import Field
 from isthmus.env.domain import parse
+from isthmus.errors import RecordValueError
 from isthmus.store.odoo import KNOWN, dialects_of
 from isthmus.store.odoo.dialect import Dialect, Spelling, Translation
 from isthmus.store.odoo.domain import Terms
@@ -112,13 +113,54 @@ def test_values_are_read_in_one_form(
 def test_a_domain_and_an_order_are_spelled_as_the_version_has_them(registry: ComponentRegistry) -> None:
     """Names and values of what is compared."""
     terms = Terms(lambda _: spelling_of(registry, "14.0"))
-    domain = [("date_deadline", "<", datetime(2026, 1, 31, 9, tzinfo=UTC)), ("allocated_hours", ">", 2)]
+    domain = [("date_deadline", "<", DAY), ("allocated_hours", ">", 2)]
 
     assert terms.domain("project.task", parse(domain)) == [
         ["date_deadline", "<", "2026-01-31"],
         ["planned_hours", ">", 2],
     ]
     assert terms.order("project.task", "allocated_hours desc") == "planned_hours desc, id asc"
+
+
+@pytest.mark.parametrize(
+    ("operator", "sent"),
+    [
+        ("<", [["date_deadline", "<=", "2026-01-31"]]),
+        ("<=", [["date_deadline", "<=", "2026-01-31"]]),
+        (">", [["date_deadline", ">", "2026-01-31"]]),
+        (">=", [["date_deadline", ">", "2026-01-31"]]),
+        ("=", [["id", "=", 0]]),
+        ("!=", []),
+    ],
+)
+def test_days_are_compared_with_an_instant_as_the_midnights_that_are_read(
+    registry: ComponentRegistry, operator: str, sent: list[Any]
+) -> None:
+    """What a search finds is what a comparison of the values would find."""
+    terms = Terms(lambda _: spelling_of(registry, "16.0"))
+
+    assert terms.domain("project.task", parse([("date_deadline", operator, NOON)])) == sent
+
+
+def test_a_command_that_a_single_user_cannot_follow_is_refused(registry: ComponentRegistry) -> None:
+    """Taking one of several away would take away whoever it is."""
+    values = Values(lambda _: spelling_of(registry, "14.0"))
+
+    with pytest.raises(RecordValueError) as caught:
+        values.there("project.task", {"user_ids": [(3, 999)]})
+
+    assert "this version holds one record there" in str(caught.value)
+
+
+def test_a_pair_that_a_search_gives_is_read_as_the_list_that_it_is_here(
+    registry: ComponentRegistry,
+) -> None:
+    """Old versions give names of related records with some reads and not with others."""
+    read = Values(lambda _: spelling_of(registry, "14.0")).here(
+        "project.task", {"id": 1, "user_id": [2, "Anybody"]}
+    )
+
+    assert read == {"id": 1, "user_ids": [2]}
 
 
 def test_a_dialect_can_be_extended_by_a_plugin() -> None:

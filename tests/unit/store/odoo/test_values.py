@@ -68,7 +68,7 @@ def test_a_value_is_written_as_odoo_takes_it(name: str, value: Any, wire: Any) -
     [
         ("name", None, "missing required value for the field 'name' of doc"),
         ("name", 7, "7 cannot be kept in doc.name (char): text is needed"),
-        ("name", "a\x00", "a NUL character cannot be stored"),
+        ("name", "a\x00", "a str of 2 cannot be kept in doc.name (char): a NUL character cannot be stored"),
         ("state", "dome", "'dome' cannot be kept in doc.state (selection): did you mean 'done'?"),
         ("count", "many", "'many' cannot be kept in doc.count (integer)"),
         ("count", 2**31, "it is too large"),
@@ -121,6 +121,9 @@ def test_a_row_is_read_in_the_form_that_every_store_gives() -> None:
         ([("count", "=", 2**70)], [["count", "=", 2**31 - 1]]),
         ([("at", "<", datetime(2026, 1, 31, 10, tzinfo=UTC))], [["at", "<", "2026-01-31 10:00:00"]]),
         (["!", ("name", "=?", None)], ["!", ["name", "=?", False]]),
+        (["!", ("at", ">", "2026-01-31")], ["|", ["at", "<=", "2026-01-31 00:00:00"], ["at", "=", False]]),
+        (["!", ("count", "<", 5)], ["!", ["count", "<", 5]]),
+        ([("count", "in", [7, None])], [["count", "in", [7]]]),
     ],
 )
 def test_a_domain_is_sent_so_that_every_version_understands_it(domain: list[Any], sent: list[Any]) -> None:
