@@ -3,11 +3,13 @@
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any, Final
 
 from sqlalchemy import Engine
@@ -44,9 +46,20 @@ _CORE: Final = (
     "isthmus.component", "isthmus.event", "isthmus.backend", "isthmus.binding", "isthmus.adapter",
     "isthmus.mapping", "isthmus.job", "isthmus.sync", "isthmus.store.odoo",
 )  # fmt: skip
+_LOOK_S: Final = 5.0
+"""Seconds after which a shared connection is compared again with what its backend says."""
 _EVENTS: Final = frozenset({"on_record_create", "on_record_write", "on_record_unlink"})
 
 _watched: "weakref.WeakSet[type]" = weakref.WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    """A connection that is shared, what its backend said when it was made, and when that was looked at."""
+
+    client: OdooClient
+    made_of: tuple[str | None, str]
+    looked_at: float
 
 
 class Hub:
@@ -86,7 +99,8 @@ class Hub:
             engine: An application's own engine; None makes one from the settings.
         """
         self.settings = settings
-        self._clients: dict[str, OdooClient] = {}
+        self._connections: dict[str, _Connection] = {}
+        self._opened: list[OdooClient] = []
         self._connecting = Lock()
         self.clock: Clock = clock or SystemClock()
         self.plugins = list(find(settings.plugins) if plugins is None else plugins)
@@ -207,7 +221,7 @@ class Hub:
                 OdooStore(
                     name,
                     chosen.models,
-                    partial(self._client_of, chosen.backend),
+                    partial(self.odoo_client, chosen.backend),
                     dialects=dialects_of(self.registry),
                     context=chosen.context,
                     lag=timedelta(seconds=chosen.lag),
@@ -215,24 +229,39 @@ class Hub:
             )
         return found
 
-    def _client_of(self, backend: str) -> OdooClient:
-        """Give the connection of a backend, made at the first use and shared by all threads.
+    def odoo_client(self, name: str) -> OdooClient:
+        """Give the connection to the Odoo of a backend, shared by all threads; not to be closed.
+
+        Another address or other options of the backend are taken up within seconds, a new key at once
+        (when the old one is refused).
+
+        Args:
+            name: The backend's name.
 
         Raises:
-            BackendError: When there is no such backend, or it is no Odoo.
+            BackendError: When there is no such backend, it is disabled, or it is no Odoo.
         """
-        client = self._clients.get(backend)
-        if client is not None:
-            return client
+        known = self._connections.get(name)
+        if known is not None and monotonic() - known.looked_at < _LOOK_S:
+            return known.client
         with self._connecting, self.env(readonly=True) as env:
-            if backend not in self._clients:
-                record = get_backend(env, backend)
-                if not hasattr(record, "open_client") or record._name != "odoo.backend":
-                    raise BackendError(
-                        f"backend {backend!r} is a {record._name}: a store needs an odoo.backend"
-                    )
-                self._clients[backend] = record.open_client()
-            return self._clients[backend]
+            known = self._connections.get(name)
+            backend = get_backend(env, name)
+            if backend._name != "odoo.backend":
+                raise BackendError(f"backend {name!r} is a {backend._name}: this needs an odoo.backend")
+            if not backend["active"]:
+                raise BackendError(f"backend {name!r} is disabled: `isthmus backend enable {name}`")
+            # Notes about keys change while a key is in use.
+            options = {k: v for k, v in (backend["options"] or {}).items() if not k.startswith("key_")}
+            made_of = (backend["url"], repr(sorted(options.items(), key=str)))
+            client: OdooClient
+            if known is None or known.made_of != made_of:
+                client = backend.open_client()
+                self._opened.append(client)
+            else:
+                client = known.client
+            self._connections[name] = _Connection(client, made_of, monotonic())
+        return client
 
     # -- database ----------------------------------------------------------------------
 
@@ -340,7 +369,7 @@ class Hub:
     def close(self) -> None:
         """Give the database connections back."""
         self.queue.close()
-        for client in self._clients.values():
+        for client in self._opened:
             client.close()
         if self._owns_engine:
             self.engine.dispose()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from isthmus.errors import BackendError
 from isthmus.hub import Hub
 from isthmus.job import State
 from isthmus.simulators.odoo import OdooSimulator
@@ -210,3 +211,22 @@ def test_archived_here_is_closed_there(company: Company) -> None:
     company.jobs()
 
     assert sum(card["closed"] for card in company.trello.state.cards()) == 1
+
+
+def test_a_store_follows_its_backend_to_another_address(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running process takes up what was set; a disabled backend is used for nothing."""
+    monkeypatch.setattr("isthmus.hub._LOOK_S", 0.0)
+    with OdooSimulator(clock=company.clock) as moved:
+        with company.hub.env() as env:
+            service.get_backend(env, "company").write({"url": moved.url})
+        with company.hub.env() as env:
+            there = env[TASK].search_count()
+        with company.hub.env() as env:
+            service.get_backend(env, "company").write({"active": False})
+        with pytest.raises(BackendError) as caught, company.hub.env() as env:
+            env[TASK].search_count()
+
+    assert there == 0
+    assert str(caught.value) == "backend 'company' is disabled: `isthmus backend enable company`"
