@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from sqlalchemy import Text
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from isthmus.backend.secret import Credentials
 from isthmus.component import WorkContext
 from isthmus.env import Model, Record
-from isthmus.errors import BackendError, ConfigurationError, near
+from isthmus.errors import BackendError, ConfigurationError, MissingRecordError, near
 from isthmus.store.sql import SqlModel
 
 
@@ -91,15 +92,24 @@ class BackendRecord(Record):
                 raise ConfigurationError(f"{self._name} has no credential {name!r}{near(name, known)}")
         self.keep_secrets(values)
 
-    def keep_secrets(self, values: Mapping[str, str]) -> None:
+    def keep_secrets(self, values: Mapping[str, str], *, replace: bool = True) -> Credentials:
         """Store secrets of ours beside the credentials, encrypted; those not named stay as they are.
 
         Args:
             values: By name; no type of backend needs to know them.
+            replace: False leaves those alone that are there, also when another process stores them at this
+                moment.
+
+        Returns:
+            All that are stored then.
         """
-        merged = {**self.credentials._values, **values}
-        sealed = self.env.services.secrets.seal(merged, context=f"backend/{self.id}")
-        self.write({"sealed_credentials": sealed})
+        self._hold("sealed_credentials")
+        stored = self.credentials.stored
+        merged = stored | {name: v for name, v in values.items() if replace or not stored.get(name)}
+        if merged != stored:
+            sealed = self.env.services.secrets.seal(merged, context=f"backend/{self.id}")
+            self.write({"sealed_credentials": sealed})
+        return Credentials(merged)
 
     def option(self, name: str) -> Any:
         """Give an option of the backend, or its default.
@@ -121,7 +131,24 @@ class BackendRecord(Record):
         """  # noqa: DOC502 - raised by `option`
         for name in values:
             self.option(name)
+        self._hold("options")
         self.write({"options": {**(self["options"] or {}), **values}})
+
+    def _hold(self, column: str) -> None:
+        """Read a column as it is stored by now, and let nobody else write it until the transaction ends.
+
+        What is merged into a value that was read earlier would take back what was stored since.
+
+        Raises:
+            MissingRecordError: When the backend is gone.
+        """
+        self.env.check_writable(f"{self._name}.{column}")
+        self.env.flush()
+        instance = self._model.store.instance(self)
+        try:
+            self.env.session.refresh(instance, [column], with_for_update=True)
+        except InvalidRequestError as exc:
+            raise MissingRecordError(f"{self!r} does not exist (any more)") from exc
 
     @property
     def lease_time(self) -> timedelta:

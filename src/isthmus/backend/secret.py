@@ -104,6 +104,16 @@ class Credentials(Mapping[str, str]):
             raise SecretError(f"credential {name!r} is not set: `isthmus backend set NAME {name}=...`")
         return resolve(self._values[name], name)
 
+    @property
+    def stored(self) -> dict[str, str]:
+        """What is stored, references as such: to be kept again, never to be shown."""
+        return dict(self._values)
+
+    def reference(self, name: str) -> str | None:
+        """Tell where a credential is kept, as ``env:NAME`` or ``file:PATH``; None when it is stored here."""
+        value = self._values.get(name, "")
+        return value if _place(value) else None
+
     def __iter__(self) -> Any:
         return iter(self._values)
 
@@ -120,14 +130,14 @@ def resolve(value: str, name: str) -> str:
     Raises:
         SecretError: When the variable or file does not exist.
     """
-    kind, _, place = value.partition(":")
-    if kind == "env" and place.isidentifier():
+    kind, place = _place(value) or ("", "")
+    if kind == "env":
         if place not in os.environ:
             raise SecretError(
                 f"credential {name!r} refers to the environment variable {place}, which is not set"
             )
         return os.environ[place]
-    if kind == "file" and place:
+    if kind == "file":
         try:
             return Path(place).read_text(encoding="utf-8").strip()
         except OSError as exc:
@@ -135,3 +145,14 @@ def resolve(value: str, name: str) -> str:
                 f"credential {name!r} refers to the file {place}, which cannot be read"
             ) from exc
     return value
+
+
+def _place(value: str) -> tuple[str, str] | None:
+    """Read a reference; None for a plain value.
+
+    >>> _place("env:ODOO_KEY"), _place("file:key.txt"), _place("env:not a name"), _place("s3cret")
+    (('env', 'ODOO_KEY'), ('file', 'key.txt'), None, None)
+    """
+    kind, _, place = value.partition(":")
+    refers = (kind == "env" and place.isidentifier()) or (kind == "file" and place)
+    return (kind, place) if refers else None

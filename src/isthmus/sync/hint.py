@@ -7,9 +7,6 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
-from sqlalchemy import select
-
-from isthmus.backend import Backend
 from isthmus.binding import Binding
 from isthmus.env import Env, Key, ModelExtension
 from isthmus.errors import BackendError, InvalidDataError, SkipRecord
@@ -65,15 +62,12 @@ class BackendHints(ModelExtension):
             renew: True makes a new secret; the old path is refused from the commit on. Without it a secret
                 is made only where there is none.
         """
-        # Of two that ask at the same time the second waits, and finds the secret of the first.
-        key: int = self.id  # type: ignore[attr-defined]  # of Record
-        row = select(Backend.__table__.c.sealed_credentials).where(Backend.__table__.c.id == key)
-        sealed = self.env.session.execute(row.with_for_update()).scalar_one()
-        kept = self.env.services.secrets.open(sealed, context=f"backend/{key}") if sealed else {}
-        secret = kept.get(SECRET)
-        if renew or not secret:
-            secret = secrets.token_urlsafe(_SECRET_BYTES)
-            self.keep_secrets({SECRET: secret})  # type: ignore[attr-defined]  # of BackendRecord
+        me: Any = self
+        secret = None if renew else me.credentials.stored.get(SECRET)
+        if not secret:
+            # Of two that ask at the same time the second gets the secret of the first.
+            new = {SECRET: secrets.token_urlsafe(_SECRET_BYTES)}
+            secret = me.keep_secrets(new, replace=renew)[SECRET]
         return f"{PREFIX}{quote(self['name'], safe='')}/{secret}"  # type: ignore[index]  # of Record
 
     # -- what is hinted at -------------------------------------------------------------

@@ -1,13 +1,23 @@
 """Backends as records: versions, options, credentials."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
 from isthmus.backend import Backend, create_key_file
 from isthmus.env import Env
-from isthmus.errors import BackendError, ConfigurationError, RecordValueError, SecretError
+from isthmus.errors import (
+    BackendError,
+    ConfigurationError,
+    MissingRecordError,
+    RecordValueError,
+    SecretError,
+)
 from isthmus.hub import Hub
 from isthmus.settings import Settings
 
@@ -26,11 +36,18 @@ class ShopBackend(Backend):
 
 
 @pytest.fixture
-def env(migrated_database_url: str, tmp_path: Path) -> Iterator[Env]:
-    """A unit of work of a hub that knows the type."""
+def hub(migrated_database_url: str, tmp_path: Path) -> Iterator[Hub]:
+    """A hub that knows the type."""
     create_key_file(tmp_path / "key")
     settings = Settings(database_url=migrated_database_url, key_file=tmp_path / "key")
-    with Hub(settings, models={ShopBackend._name: ShopBackend}) as hub, hub.env() as made:
+    with Hub(settings, models={ShopBackend._name: ShopBackend}) as made:
+        yield made
+
+
+@pytest.fixture
+def env(hub: Hub) -> Iterator[Env]:
+    """A unit of work of it."""
+    with hub.env() as made:
         yield made
 
 
@@ -100,6 +117,20 @@ def test_credentials_are_stored_encrypted_and_kept_apart(env: Env) -> None:
 
 
 @on_sqlite
+def test_a_stored_reference_is_told_and_a_secret_is_not(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever replaces a credential has to know that it is kept elsewhere."""
+    monkeypatch.setenv("SHOP_TOKEN", "t")
+    backend = shop(env)
+    backend.set_credentials({"key": "open sesame", "token": "env:SHOP_TOKEN"})
+
+    credentials = backend.credentials
+    assert [credentials.reference(name) for name in ("key", "token", "other")] == [
+        None, "env:SHOP_TOKEN", None,
+    ]  # fmt: skip
+    assert credentials["token"] == "t"
+
+
+@on_sqlite
 def test_credentials_of_another_backend_do_not_open(env: Env) -> None:
     """A sealed text that is copied to another row is refused."""
     first, second = shop(env), shop(env, name="second")
@@ -136,3 +167,105 @@ def test_two_backends_of_one_name_are_refused(env: Env) -> None:
     with pytest.raises(RecordValueError, match=r"name"):
         shop(env)
     env.transaction.rollback()
+
+
+# --- two at the same time -------------------------------------------------------------
+
+
+def at_the_same_time(hub: Hub, first: Callable[[Any], Any], second: Callable[[Any], Any]) -> None:
+    """Do both in transactions of their own, which have both read the backend before either writes it."""
+    has_read, may_write = Event(), Event()
+
+    def later() -> None:
+        with hub.env() as env:
+            (backend,) = env[ShopBackend._name].search([])
+            _ = backend["options"], backend.credentials
+            has_read.set()
+            may_write.wait(30)
+            second(backend)
+
+    with ThreadPoolExecutor(1) as pool, hub.env() as env:
+        try:
+            (backend,) = env[ShopBackend._name].search([])
+            done = pool.submit(later)
+            assert has_read.wait(30)
+            first(backend)
+            env.flush()
+        finally:
+            may_write.set()
+        env.after_commit(partial(done.result, 30))
+
+
+on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"])
+"""On SQLite the second begins when the first has ended."""
+
+
+@on_postgresql
+def test_secrets_that_are_kept_at_the_same_time_are_all_kept(hub: Hub) -> None:
+    """A new key and a new path of the webhook: neither takes the other back."""
+    with hub.env() as env:
+        shop(env).set_credentials({"key": "old"})
+
+    at_the_same_time(
+        hub, lambda b: b.set_credentials({"key": "new"}), lambda b: b.keep_secrets({"webhook_secret": "s"})
+    )
+
+    with hub.env() as env:
+        (backend,) = env[ShopBackend._name].search([])
+        assert dict(backend.credentials) == {"key": "new", "webhook_secret": "s"}
+
+
+@on_postgresql
+def test_options_that_are_set_at_the_same_time_are_all_set(hub: Hub) -> None:
+    """Also where the second sets what it has read: the first has changed it since."""
+    with hub.env() as env:
+        shop(env).set_options({"colour": "blue"})
+
+    at_the_same_time(
+        hub,
+        lambda b: b.set_options({"colour": "green", "boards": ["a"]}),
+        lambda b: b.set_options({"colour": "blue"}),
+    )
+
+    with hub.env() as env:
+        (backend,) = env[ShopBackend._name].search([])
+        assert (backend.option("colour"), backend.option("boards")) == ("blue", ["a"])
+
+
+@on_postgresql
+def test_of_two_that_keep_a_secret_where_there_is_none_the_second_finds_the_first(hub: Hub) -> None:
+    """What one has been told by then stays true."""
+    told = []
+    with hub.env() as env:
+        shop(env)
+
+    at_the_same_time(
+        hub,
+        lambda b: told.append(b.keep_secrets({"key": "first"}, replace=False)["key"]),
+        lambda b: told.append(b.keep_secrets({"key": "second"}, replace=False)["key"]),
+    )
+
+    with hub.env() as env:
+        (backend,) = env[ShopBackend._name].search([])
+        assert [*told, backend.credentials["key"]] == ["first"] * 3
+
+
+def test_what_was_set_and_not_yet_written_counts(env: Env) -> None:
+    """Options that were assigned as a whole, and then one of them."""
+    backend = shop(env)
+    backend.write({"options": {"boards": ["a"]}})
+    backend.set_options({"colour": "blue"})
+
+    assert backend["options"] == {"boards": ["a"], "colour": "blue"}
+
+
+def test_a_backend_that_is_gone_takes_no_option(hub: Hub) -> None:
+    """It is said so, as of any other record."""
+    with hub.env() as env:
+        backend = shop(env)
+        env.flush()
+        other = env[ShopBackend._name].browse(backend.id)
+        backend.unlink()
+
+        with pytest.raises(MissingRecordError, match=r"does not exist"):
+            other.set_options({"colour": "blue"})
