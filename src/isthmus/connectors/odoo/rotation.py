@@ -137,10 +137,10 @@ class OdooKeyRotation(ModelExtension):
         """
         me: Any = self
         name = me["name"]
-        stored = me.credentials._values.get("key", "")
-        if stored.startswith(("env:", "file:")):
+        place = me.credentials.reference("key")
+        if place is not None:
             raise BackendError(
-                f"the key of backend {name!r} is kept elsewhere ({stored}), where it cannot be replaced from "
+                f"the key of backend {name!r} is kept elsewhere ({place}), where it cannot be replaced from "
                 f"here: make a new one by hand and put it there, or store it here by "
                 f"`isthmus backend set {name} key`"
             )
@@ -152,8 +152,8 @@ class OdooKeyRotation(ModelExtension):
 
     def _previous(self) -> str:
         """Give the key that the last rotation has replaced; empty when it is revoked."""
-        kept = self.credentials  # type: ignore[attr-defined]  # of BackendRecord
-        return str(kept["previous_key"]) if "previous_key" in set(kept) else ""
+        me: Any = self
+        return str(me.credentials.stored.get("previous_key", ""))
 
     def _claim(self) -> Grant:
         me: Any = self

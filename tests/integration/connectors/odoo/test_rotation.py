@@ -32,7 +32,7 @@ def key_of(site: OdooSite) -> str:
 def previous_of(site: OdooSite) -> str:
     """Tell the key that is to be revoked."""
     with site.hub.env(readonly=True) as env:
-        return str(dict(site.backend(env, "company").credentials._values).get("previous_key", ""))
+        return str(site.backend(env, "company").credentials.stored.get("previous_key", ""))
 
 
 def opens(site: OdooSite, key: str) -> bool:
