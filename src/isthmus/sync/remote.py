@@ -249,9 +249,11 @@ def adopt(work: WorkContext, importer: Any, item: Item) -> None:
         )
     if found:
         item.adopted = intent
+        intent.record_id = str(found[0])
         item.binding = BindingRow(
             record_id=str(found[0]),
             external_id=item.external_id,
+            scope=item.scope,
             seen_external=intent.source,
             seen_internal=importer.scheme.our_image(plain(intent.written)),
         )

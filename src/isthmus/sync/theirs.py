@@ -59,6 +59,7 @@ class ExportRun:
         self._claims = Claims(work.env, work.collection)
         self._quiet = work.collection.quiet_time
         self._pause = max(work.collection.lease_time / 4, timedelta(milliseconds=10))
+        self._written_here: dict[str, Any] = {}
         self.report = Report()
 
     def run(self, binding_id: int) -> Report:
@@ -183,6 +184,7 @@ class ExportRun:
         )
         pending = self._effects.pending(self._model, target=EXTERNAL, **keys)  # type: ignore[arg-type]
         item.pending = [i for i in pending if i.scope == row.scope]
+        self._written_here = self._under_way_here(row)
         if row.external_id is None:
             self._recognise(item)
         else:
@@ -192,6 +194,14 @@ class ExportRun:
             except IDMissingInBackend:
                 self._leave_to_import(row.external_id)
                 raise SkipRecord("deleted there, the import decides") from None
+
+    def _under_way_here(self, row: BindingRow) -> dict[str, Any]:
+        """Give the values that imports of unknown outcome may have written to a remote store of ours."""
+        store = self._env[self._exporter.record_model].store
+        if store.transactional or row.external_id is None:
+            return {}
+        pending = self._effects.pending(self._model, target=store.name, external_ids=[row.external_id])
+        return {n: plain(v) for i in pending for n, v in (i.written or {}).items()}
 
     def _leave_to_import(self, external_id: str) -> None:
         self._delay_import(external_id)
@@ -265,7 +275,8 @@ class ExportRun:
         exporter, scheme, row = self._exporter, self._exporter.scheme, item.binding or BindingRow()
         written = {n: plain(v) for i in item.pending for n, v in (i.written or {}).items()}
         theirs = Side(row.seen_external, scheme.their_image(item.payload), written)
-        ours = Side(row.seen_internal, scheme.our_image(item.ours))
+        # What an import wrote, and had no answer to, is not our change: the next import settles it.
+        ours = Side(row.seen_internal, scheme.our_image(item.ours), self._written_here)
         weighed = weigh(
             scheme, theirs, ours, toward=Verdict.EXPORT,
             agree=lambda group: self._agree(item, map_record, group),
