@@ -16,6 +16,7 @@ from world import REMOTE_MODELS, Installation
 from isthmus.errors import IsthmusError
 from isthmus.simulators.odoo.faults import CALLS, FaultPlan
 from isthmus.simulators.trello import FaultPlan as TrelloFaultPlan
+from isthmus.testing import FrozenClock
 from isthmus.testing.databases import Databases
 
 Tell = Callable[[str, object], None]
@@ -133,6 +134,64 @@ def test_what_a_person_does_before_a_lost_create_is_found_stays(
     # Nobody knows that the third one was ever there: it is made again.
     assert names[2] in tasks
     assert (sorted(tasks), len(cards), asked) == (sorted(cards), 6, [])
+
+
+def _rename(setting: Setting, name: str) -> None:
+    """Let somebody rename the first card, later than anybody has done anything there."""
+    clock = setting.trello.world.clock
+    assert isinstance(clock, FrozenClock)
+    clock.advance(QUIET)
+    setting.trello.state.update_card(setting.trello.state.cards()[0], name=name)
+
+
+@contextmanager
+def _with_a_lost_write(databases: Databases, folder: Path) -> Iterator[tuple[Setting, Installation]]:
+    """Everything was imported, and then a name whose write to Odoo has had no answer."""
+    theatre = Theatre(databases, STORIES["first import"], "18.0", folder)
+    with theatre.setting(timeout_s=_TIMEOUT_S) as setting, _opened(setting) as place:
+        _settles(place)
+        _rename(setting, "Theirs")
+        setting.odoo.faults.next("timeout_after", method="write", model="project.task")
+        assert not _tries(place)
+        assert _names(setting)["project.task"]["Theirs"] == 1
+        place.clock.advance(2 * QUIET)
+        yield setting, place
+
+
+def test_a_write_whose_answer_is_lost_is_nobodys_edit(databases: Databases, tmp_path: Path) -> None:
+    """
+    Our side is looked at first: what we wrote there ourselves is no change that meets their next one.
+    """
+    with _with_a_lost_write(databases, tmp_path) as (setting, place):
+        _rename(setting, "Theirs again")
+        _settles(place)
+        asked = [item["summary"] for item in place.inbox()]
+        names = _names(setting)["project.task"]
+
+    assert asked == []
+    assert names["Theirs again"] == 1
+
+
+def test_a_write_whose_answer_is_lost_is_settled_by_the_next_run(
+    databases: Databases, tmp_path: Path
+) -> None:
+    """
+    When a person says later what we had written then, it is theirs, and meets another edit as such.
+    """
+    with _with_a_lost_write(databases, tmp_path) as (setting, place):
+        _settles(place)
+        people = People.of(setting.odoo)
+        (task,) = people["project.task"].search([("name", "=", "Theirs")])
+        people["project.task"].write([task.id], {"name": "By Robin"})
+        _settles(place)
+        people["project.task"].write([task.id], {"name": "Theirs"})
+        _rename(setting, "Something else")
+        place.imports()
+        asked = [item["kind"] for item in place.inbox()]
+        name = task.name
+
+    assert name == "Theirs"
+    assert asked == ["conflict"]
 
 
 @pytest.mark.parametrize("version", ["18.0", "19.0"])

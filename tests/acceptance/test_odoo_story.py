@@ -29,7 +29,7 @@ def on_real(databases: Databases, folder: Path, target: OdooTarget) -> Iterator[
             target.clear(client)
 
 
-@pytest.mark.parametrize("server", ["18.0", *([REAL] if REAL else [])])
+@pytest.mark.parametrize("server", ["18.0", *([pytest.param(REAL, id="real")] if REAL else [])])
 def test_the_story_on_an_odoo(databases: Databases, tmp_path: Path, server: str | OdooTarget) -> None:
     """Three boards and three projects of an Odoo stay in step; nothing is installed in it."""
     place = on_odoo if isinstance(server, str) else on_real
