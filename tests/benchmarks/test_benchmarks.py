@@ -44,9 +44,9 @@ def test_a_benchmark_prints_its_table_and_keeps_it(
 
 def test_no_benchmark_is_left_out() -> None:
     """
-    The two that the project speaks of are there.
+    Those that the project speaks of are there.
     """
-    assert NAMES == ["bench_core", "bench_import"]
+    assert NAMES == ["bench_core", "bench_import", "bench_odoo"]
 
 
 def test_a_wrong_checkout_of_the_reference_is_told(tmp_path: Path) -> None:
