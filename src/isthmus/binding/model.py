@@ -43,6 +43,10 @@ class BindingModel(Model):
             self._fields = MappingProxyType({**ours, **self.own_fields})
         return self._fields
 
+    def field(self, name: str) -> Field | None:
+        """Give a field; for its own ones the store of the records, which may be away, is not asked."""
+        return self.own_fields.get(name) or super().field(name)
+
     def read(
         self, ids: Sequence[Key], fields: Sequence[str], *, missing: Any = "skip"
     ) -> list[dict[str, Any]]:

@@ -33,6 +33,10 @@ class Model:
             self._fields = self.store.fields(self._name)
         return self._fields
 
+    def field(self, name: str) -> Field | None:
+        """Give one of its fields; None when there is none of that name."""
+        return self.fields.get(name)
+
     @property
     def name(self) -> str:
         """The model's name."""
@@ -154,7 +158,7 @@ class Model:
             UnknownFieldError: For the first one; names near fields.
         """
         for name in names:
-            if name not in self.fields:
+            if self.field(name) is None:
                 raise UnknownFieldError(self._name, name, self.fields)
 
     def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,9 +46,9 @@ class Record:
         """
         if name.startswith("__"):
             raise AttributeError(name)
-        fields = self._model.fields
-        if name not in fields:
-            raise AttributeError(f"model {self._name!r} has no field or method {name!r}{near(name, fields)}")
+        if self._model.field(name) is None:
+            known = near(name, self._model.fields)
+            raise AttributeError(f"model {self._name!r} has no field or method {name!r}{known}")
         return self._read(name)
 
     def __getitem__(self, name: str) -> Any:
@@ -57,12 +57,12 @@ class Record:
         Raises:
             UnknownFieldError: When the model has no such field.
         """
-        if name not in self._model.fields:
+        if self._model.field(name) is None:
             raise UnknownFieldError(self._name, name, self._model.fields)
         return self._read(name)
 
     def _read(self, name: str) -> Any:
-        field = self._model.fields[name]
+        field = self._model.field(name)
         value = self._model.store.get(self, name)
         if field.relation is None or value is None:
             return value
@@ -73,7 +73,7 @@ class Record:
         """Assign a field (SQL store only; code for any store uses `write`)."""
         if name in Record.__slots__:
             object.__setattr__(self, name, value)
-        elif name in self._model.fields:
+        elif self._model.field(name) is not None:
             self.env.check_writable(f"{self._name}.{name}")
             self._model.store.set(self, name, value)
         else:
