@@ -44,6 +44,7 @@
   * ParkError
     * MappingError
     * InvalidDataError
+      * HiddenRecordError
     * IDMissingInBackend
     * ManyIDSInBackend
     * AmbiguousOutcomeError
@@ -343,6 +344,25 @@ class MappingError(ParkError):
 
 class InvalidDataError(ParkError):
     """Data that one side refuses, or that is not what was promised."""
+
+
+class HiddenRecordError(InvalidDataError):
+    """Records of ours that are there, but not for our user: they must not look deleted.
+
+    Attributes:
+        model: The model.
+        ids: Their keys.
+    """
+
+    def __init__(self, model: str, ids: Iterable[Any]) -> None:
+        self.model = model
+        self.ids = tuple(ids)
+        shown = ", ".join(map(str, self.ids[:5]))
+        more = f" and {len(self.ids) - 5} more" if len(self.ids) > 5 else ""
+        super().__init__(
+            f"our user may not see {model} {shown}{more}: a record rule hides what is there. Give the user "
+            f"access to it"
+        )
 
 
 class IDMissingInBackend(ParkError):

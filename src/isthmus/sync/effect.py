@@ -111,6 +111,21 @@ class EffectLog:
             statement = statement.where(Effect.external_id.in_(list(external_ids)))
         return [self._intent(row) for row in self._env.session.scalars(statement.order_by(Effect.created_at))]
 
+    def creates(self, models: Iterable[str], *, target: str) -> list[Intent]:
+        """List creates on a side whose outcome is not settled, of whatever backend.
+
+        Args:
+            models: Binding models.
+            target: The side that is written.
+        """
+        statement = select(Effect).where(
+            Effect.model.in_(list(models)),
+            Effect.target == target,
+            Effect.kind == "create",
+            Effect.state.in_([EffectState.OPEN.value, EffectState.ASKED.value]),
+        )
+        return [self._intent(row) for row in self._env.session.scalars(statement)]
+
     def get(self, key: str) -> Intent | None:
         """Find an effect by its key."""
         row = self._env.session.get(Effect, key)

@@ -75,6 +75,8 @@ class Ending:
             table = importer.binder.table
             table.insert(self._env.session, inserted, now)
             table.update(self._env.session, updated, now)
+            if not self._env[importer.record_model].store.transactional:
+                self._delete_there(model, batch)
             write(self._env, self._backend_id, entries)
             self._settle_inbox(model, batch)
             self._effects.close(_finished_effects(batch, self._env[importer.record_model].store.name))
@@ -82,6 +84,16 @@ class Ending:
                 for operation in batch:
                     importer._after_import(operation)
         forget_bindings(self._env)
+
+    def _delete_there(self, model: str, batch: Sequence[Operation]) -> None:
+        """Apply the policy there for records of ours whose deletion nobody has told us of yet."""
+        for operation in batch:
+            row = operation.item.binding
+            if operation.kind != "orphan" or operation.item.payload is None or row is None or row.id is None:
+                continue
+            self._env[model].browse(row.id).with_delay(
+                identity_key=f"delete/{model}/{row.id}"
+            ).delete_record()
 
     def _after(self, importer: Any, batch: Sequence[Operation]) -> dict[Any, dict[str, Any]]:
         """Give our records as they are after the write: what the store made of our values is the image."""

@@ -8,6 +8,7 @@ from isthmus.env import Record
 from isthmus.mapping import MapRecord
 from isthmus.sync.item import Dependency, Item, Operation
 from isthmus.sync.report import Report
+from isthmus.sync.sight import read_visible
 from isthmus.sync.synchronizer import Synchronizer
 from isthmus.sync.theirs import ExportRun
 
@@ -125,14 +126,14 @@ class BatchExporter(Exporter):
         """
         report = Report()
         progress = getattr(self.work, "progress", None)
-        ids = list((filters or {}).get("binding_ids") or self._pending())
+        ids = list((filters or {}).get("binding_ids") or self._pending(report))
         for done, binding_id in enumerate(ids, start=1):
             report.add(self.component(usage="record.exporter").run(self.model.browse(binding_id)))
             if progress is not None:
                 progress(self.model.name, done, len(ids))
         return report
 
-    def _pending(self) -> list[int]:
+    def _pending(self, report: Report) -> list[int]:
         """List bindings whose record differs from its image, or that were never exported."""
         exporter = self.component(usage="record.exporter")
         records = self.env[self.record_model]
@@ -142,8 +143,13 @@ class BatchExporter(Exporter):
         for start in range(0, len(rows), 500):
             page = [r for r in rows[start : start + 500] if r.record_id is not None]
             keys = {r.id: records.store.key(records.name, str(r.record_id)) for r in page}
-            now = {r["id"]: r for r in records.read(list(keys.values()), fields)}
+            read, hidden = read_visible(records, list(keys.values()), fields)
+            if hidden:
+                report.skipped["hidden from our user by a record rule"] += len(hidden)
+            now = {r["id"]: r for r in read}
             for row in page:
+                if keys[row.id] in hidden:
+                    continue
                 values = now.get(keys[row.id])
                 changed = values is None or exporter.scheme.our_image(values) != row.seen_internal
                 if row.id is not None and (row.external_id is None or changed):

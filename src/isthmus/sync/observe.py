@@ -10,10 +10,13 @@ from isthmus.binding import BindingRow
 from isthmus.component import WorkContext
 from isthmus.env import X2MANY, ChangedFields, Env, Key, Record, plain
 from isthmus.errors import IsthmusError
+from isthmus.sync.checkpoint import close, open_about
 from isthmus.sync.cursor import CursorBook
 from isthmus.sync.effect import EffectLog, Intent
 from isthmus.sync.item import Snapshot
 from isthmus.sync.report import Report
+from isthmus.sync.sight import read_visible
+from isthmus.sync.table import CheckpointKind
 
 PAGE: Final = 500
 STREAM: Final = "ours/"
@@ -89,9 +92,9 @@ class Observer:
         for start in range(0, len(keys), PAGE):
             page = keys[start : start + PAGE]
             pending = self._pending()
-            rows = self.records.read(page, self._fields(pending))
+            rows, hidden = read_visible(self.records, page, self._fields(pending))
             self._compare(rows, pending)
-            gone = set(map(str, page)) - {str(row["id"]) for row in rows}
+            gone = set(map(str, page)) - {str(row["id"]) for row in rows} - set(map(str, hidden))
             for row in self._exporter.binder.table.by_record(self._env.session, gone) if gone else ():
                 if row.is_linked:
                     self._unlinked(row)
@@ -169,9 +172,18 @@ class Observer:
                 seen = row.seen_internal or {}
                 old |= {f: seen.get(f) for f, v in now.items() if f not in seen or seen[f] != v}
         if not old:
-            self._told.settle(record.id)
+            if self._told.settle(record.id):
+                self._close_moot([row for row in bindings if row.is_linked])
         elif self._told.is_news(record.id, now):
             self._notify(record, "on_record_write", ChangedFields(old))
+
+    def _close_moot(self, rows: Iterable[BindingRow]) -> None:
+        """Close items about changes that could not be exported, and are undone."""
+        ids = [row.external_id for row in rows if row.external_id is not None]
+        kinds = (CheckpointKind.DEAD_LETTER,)
+        for checkpoint in open_about(self._env, self._backend_id, self._model, ids, kinds):
+            if checkpoint.topic == "export":
+                close(self._env, checkpoint, "settled by a later run")
 
     # -- deletions ---------------------------------------------------------------------
 
@@ -186,11 +198,20 @@ class Observer:
         bound = [r for r in table.linked(self._env.session) if r.record_id is not None]
         if bound:
             there = set(map(str, self._store.ids(self._env, self.records.name)))
-            for row in bound:
-                if row.record_id not in there:
-                    self._unlinked(row)
+            self._gone([row for row in bound if row.record_id not in there])
         CursorBook(self._env, self._backend_id).save(IDS + self._known, {"at": self._env.now().isoformat()})
         self._commit()
+
+    def _gone(self, rows: Sequence[BindingRow]) -> None:
+        """Tell the deletion of records that no search finds; what is only hidden from us is left alone."""
+        keys = [self._store.key(self.records.name, str(row.record_id)) for row in rows]
+        read, hidden = read_visible(self.records, keys, [])
+        there = {str(row["id"]) for row in read} | set(map(str, hidden))
+        if hidden:
+            self.report.skipped[f"{self.records.name} hidden from our user by a record rule"] += len(hidden)
+        for row in rows:
+            if row.record_id not in there:
+                self._unlinked(row)
 
     def _unlinked(self, row: BindingRow) -> None:
         key = self._store.key(self.records.name, str(row.record_id))
@@ -239,9 +260,9 @@ class _Told:
         before, self.digests[str(key)] = self.digests.get(str(key)), digest
         return before != digest
 
-    def settle(self, key: Key) -> None:
-        """Forget a record: it is as its binding knows it."""
-        self.digests.pop(str(key), None)
+    def settle(self, key: Key) -> bool:
+        """Forget a record, which is as its binding knows it; tells whether a change of it was told."""
+        return self.digests.pop(str(key), None) is not None
 
     def keep(self, keys: Iterable[Key]) -> None:
         """Forget all but these: what the feed no longer tells is not told twice."""

@@ -11,6 +11,7 @@ from isthmus.env import Env
 from isthmus.errors import (
     AmbiguousOutcomeError,
     FailError,
+    HiddenRecordError,
     ParkError,
     PhaseError,
     TransactionError,
@@ -23,6 +24,7 @@ from isthmus.sync.park import ask, park
 from isthmus.sync.remote import RemoteCalls, resolved
 from isthmus.sync.report import Report
 from isthmus.sync.sibling import wake_siblings
+from isthmus.sync.sight import read_visible
 
 
 class OurSide:
@@ -51,14 +53,17 @@ class OurSide:
     # -- reading -----------------------------------------------------------------------
 
     @staticmethod
-    def read(env: Env, records: Any, ids: Sequence[Any], fields: Sequence[str]) -> list[dict[str, Any]]:
-        """Read values to merge with; rows of a transactional store are locked until its end."""
-        if not ids:
-            return []
-        if records.store.transactional:
-            rows: list[dict[str, Any]] = records.store.read(env, records.name, ids, fields, lock=True)
-            return rows
-        return list(records.read(ids, fields))
+    def read(
+        env: Env, records: Any, ids: Sequence[Any], fields: Sequence[str]
+    ) -> tuple[list[dict[str, Any]], dict[Any, HiddenRecordError]]:
+        """Read values to merge with; rows of a transactional store are locked until its end.
+
+        Returns:
+            The rows, and for each record that is hidden from us the error that says so.
+        """
+        if ids and records.store.transactional:
+            return records.store.read(env, records.name, ids, fields, lock=True), {}
+        return read_visible(records, ids, fields)
 
     # -- writing -----------------------------------------------------------------------
 

@@ -294,11 +294,14 @@ class ImportPage:
             bound = [i for i in settled if i.binding is not None and i.binding.record_id is not None]
             keys = {id(i): records.store.key(records.name, i.binding.record_id) for i in bound if i.binding}
             fields = [f for f in importer.read_fields if f in records.fields]
-            rows = {r["id"]: r for r in OurSide.read(self._env, records, list(keys.values()), fields)}
+            found, hidden = OurSide.read(self._env, records, list(keys.values()), fields)
+            rows = {r["id"]: r for r in found}
             for item in bound:
                 item.ours = rows.get(keys[id(item)])
                 item.record = Snapshot(records.browse(keys[id(item)]), item.ours or {})
-            left += settled
+                if keys[id(item)] in hidden:
+                    self._parked.append((item, hidden[keys[id(item)]]))
+            left += [i for i in settled if keys.get(id(i)) not in hidden]
         kept = {id(i) for i in left}
         return [i for i in items if id(i) in kept]
 

@@ -1,6 +1,6 @@
 """Writing to a remote store of ours: by effects, in bulk where its API can."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import groupby
 from typing import Any
@@ -10,20 +10,34 @@ from isthmus.component import WorkContext
 from isthmus.env import CreateSafety, Env, plain
 from isthmus.errors import (
     AmbiguousOutcomeError,
+    ConfigurationError,
     FailError,
     InvalidDataError,
+    IsthmusError,
     LeaseLostError,
     MissingRecordError,
     NetworkRetryableError,
     ParkError,
     RateLimitedError,
+    UnknownFieldError,
+    UnknownModelError,
     UnknownOutcomeError,
 )
 from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EffectLog, Intent, wait_quiet
 from isthmus.sync.ending import is_plain
 from isthmus.sync.item import Item, Operation, Ref, resolve
+from isthmus.sync.sight import read_visible
 from isthmus.sync.table import EffectState
+
+_NOT_DONE = (
+    NetworkRetryableError,
+    RateLimitedError,
+    ConfigurationError,
+    UnknownFieldError,
+    UnknownModelError,
+)
+"""What a call raises that did nothing, and that the next one would raise as well, whatever the record."""
 
 
 class RemoteCalls:
@@ -40,8 +54,7 @@ class RemoteCalls:
         self._importer = importer
         self._claims = claims
         self._effects = EffectLog(self._env, work.collection.id)
-        self._refused: list[Intent] = []
-        self.failure: NetworkRetryableError | RateLimitedError | UnknownOutcomeError | None = None
+        self.failure: IsthmusError | None = None
         """What ended the calls early, after some had taken effect: raised when those are written down."""
 
     def call(
@@ -56,9 +69,12 @@ class RemoteCalls:
         Raises:
             NetworkRetryableError: When nothing was written.
             RateLimitedError: When nothing was written.
+            ConfigurationError: When nothing was written: a login or a right is missing.
+            UnknownFieldError: When nothing was written: a mapper names a field that is not there.
+            UnknownModelError: When nothing was written: the model is not there.
             LeaseLostError: When nothing was written.
             UnknownOutcomeError: When nothing is known to have been written.
-        """
+        """  # noqa: DOC502 - most by the store
         done: list[Operation] = []
         for (_, model, kind), same in groupby(operations, key=lambda o: (o.item.level, o.item.model, o.kind)):
             importer, batch = self._importer(model), list(same)
@@ -77,20 +93,24 @@ class RemoteCalls:
                 with self._env.outside():
                     self._claims.prolong()
                     if kind == "create":
-                        self._create_there(importer, ready, parked)
+                        # A step of a connector makes one at a time: what is made must not be made again.
+                        size = len(ready) if is_plain(importer, "_create") else 1
+                        for start in range(0, len(ready), size or 1):
+                            self._create_there(importer, ready[start : start + size], parked)
                     elif kind == "delete":
-                        self._delete_there(importer, ready)
+                        self._delete_there(importer, ready, parked)
                     else:
                         self._write_there(importer, ready, parked, late)
                     self._read_back(importer, kind, ready)
             except LeaseLostError:
                 # Nothing was sent, so nothing needs to be looked for.
-                self._effects.close([o.intent for o in ready if o.intent], EffectState.DROPPED)
+                self._drop(ready)
                 with self._env.outside():
                     raise
-            except (NetworkRetryableError, RateLimitedError, UnknownOutcomeError) as error:
+            except (*_NOT_DONE, UnknownOutcomeError) as error:
                 # Calls that had no effect leave nothing to look for; those that had one are not forgotten.
-                self._effects.close(self._refused, EffectState.DROPPED)
+                if isinstance(error, _NOT_DONE):
+                    self._drop(o for o in ready if not _is_told(o))
                 done += [o for o in ready if _is_told(o)]
                 if done:
                     self.failure = error
@@ -98,7 +118,7 @@ class RemoteCalls:
                 with self._env.outside():
                     raise
             failed = [o for o in ready if o.record_id is None or o.answer is False]
-            self._effects.close([o.intent for o in failed if o.intent], EffectState.DROPPED)
+            self._drop(failed)
             good = [o for o in ready if o not in failed]
             made.update({Ref(model, str(o.item.external_id)): o.record_id for o in good})
             done += good
@@ -120,11 +140,19 @@ class RemoteCalls:
             operation.intent.source = importer.scheme.their_image(item.payload or {})
         self._effects.record([o.intent for o in batch if o.intent])
 
+    def _drop(self, operations: Iterable[Operation]) -> None:
+        """Close effects that nothing became of; one that was sent before may still come, under its key."""
+        intents = (o.intent for o in operations if o.intent and o.intent not in o.item.pending)
+        self._effects.close(intents, EffectState.DROPPED)
+
     def _create_there(
         self, importer: Any, batch: list[Operation], parked: list[tuple[Item, Exception]]
     ) -> None:
+        """Create records by one call; where one is refused, halve until it is alone."""
         try:
             self._create_batch(importer, batch)
+        except _NOT_DONE:
+            raise
         except (ParkError, FailError) as error:
             if len(batch) == 1:
                 parked.append((batch[0].item, error))
@@ -132,23 +160,16 @@ class RemoteCalls:
             middle = len(batch) // 2
             self._create_there(importer, batch[:middle], parked)
             self._create_there(importer, batch[middle:], parked)
-        except (NetworkRetryableError, RateLimitedError):
-            self._refused += [o.intent for o in batch if o.intent]
-            raise
 
     def _create_batch(self, importer: Any, batch: list[Operation]) -> None:
-        if not batch:
-            return
         for operation in batch:
             importer._before_import(operation)
-        if not is_plain(importer, "_create"):
-            for operation in batch:
-                operation.record_id = importer._create(operation)
-            return
         records = self._env[importer.record_model]
         values = [o.values for o in batch]
         keys = [o.intent.key for o in batch if o.intent]
-        if records.store.create_safety is CreateSafety.NONE:
+        if not is_plain(importer, "_create"):
+            ids = [importer._create(operation) for operation in batch]
+        elif records.store.create_safety is CreateSafety.NONE:
             ids = records.store.create(self._env, records.name, values)
         else:
             ids = records.store.create_keyed(self._env, records.name, values, keys)
@@ -165,9 +186,14 @@ class RemoteCalls:
     ) -> None:
         records = self._env[importer.record_model]
         fields = [f for f in importer.read_fields if f in records.fields]
-        now = {r["id"]: r for r in records.read([o.record_id for o in batch], fields)}
+        read, hidden = read_visible(records, [o.record_id for o in batch], fields)
+        now = {r["id"]: r for r in read}
         same: dict[str, list[Operation]] = {}
         for operation in batch:
+            if operation.record_id in hidden:
+                operation.answer = False
+                parked.append((operation.item, hidden[operation.record_id]))
+                continue
             # A person may have written since we decided: decide again, later.
             if importer.scheme.our_image(now.get(operation.record_id, {})) != importer.scheme.our_image(
                 operation.item.ours
@@ -177,17 +203,33 @@ class RemoteCalls:
             else:
                 same.setdefault(repr(sorted(plain(operation.values).items())), []).append(operation)
         for group in same.values():
-            try:
-                self._write_group(importer, group)
-            except (ParkError, FailError) as error:
-                for operation in group:
-                    operation.answer = False
-                    parked.append((operation.item, error))
-            except (NetworkRetryableError, RateLimitedError):
-                self._refused += [o.intent for o in group if o.intent]
-                raise
+            self._write_group(importer, group, parked, late)
 
-    def _write_group(self, importer: Any, group: list[Operation]) -> None:
+    def _write_group(
+        self,
+        importer: Any,
+        group: list[Operation],
+        parked: list[tuple[Item, Exception]],
+        late: list[Item],
+    ) -> None:
+        """Write the same values to records by one call; where one is refused, halve until it is alone."""
+        try:
+            self._write_batch(importer, group)
+        except _NOT_DONE:
+            raise
+        except (ParkError, FailError) as error:
+            if len(group) > 1:
+                middle = len(group) // 2
+                self._write_group(importer, group[:middle], parked, late)
+                self._write_group(importer, group[middle:], parked, late)
+                return
+            group[0].answer = False
+            if isinstance(error, MissingRecordError):
+                late.append(group[0].item)  # deleted since it was read: decide again, later
+            else:
+                parked.append((group[0].item, error))
+
+    def _write_batch(self, importer: Any, group: list[Operation]) -> None:
         for operation in group:
             importer._before_import(operation)
         if is_plain(importer, "_update"):
@@ -206,16 +248,24 @@ class RemoteCalls:
         rows: dict[Any, dict[str, Any]] = {}
         # The writes have taken effect: a read that fails now must not leave their outcome open.
         with suppress(NetworkRetryableError, RateLimitedError):
-            found = records.read([o.record_id for o in written], fields) if written else []
+            found, _ = read_visible(records, [o.record_id for o in written], fields)
             rows = {r["id"]: r for r in found}
         for operation in written:
             operation.answer = rows.get(operation.record_id, operation.values)
 
-    def _delete_there(self, importer: Any, batch: list[Operation]) -> None:
+    def _delete_there(
+        self, importer: Any, batch: list[Operation], parked: list[tuple[Item, Exception]]
+    ) -> None:
         records = self._env[importer.record_model]
         for operation in batch:
-            with suppress(MissingRecordError):  # gone is what was asked
-                records.store.unlink(self._env, records.name, [operation.record_id])
+            try:
+                with suppress(MissingRecordError):  # gone is what was asked
+                    records.store.unlink(self._env, records.name, [operation.record_id])
+            except ParkError as error:
+                operation.answer = False
+                parked.append((operation.item, error))
+            else:
+                operation.answer = operation.values
 
 
 def _is_told(operation: Operation) -> bool:

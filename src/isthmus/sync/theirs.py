@@ -10,6 +10,7 @@ from isthmus.component import WorkContext
 from isthmus.env import CreateSafety, Env, plain
 from isthmus.errors import (
     AmbiguousOutcomeError,
+    ConfigurationError,
     IDMissingInBackend,
     InvalidDataError,
     LeaseLostError,
@@ -32,11 +33,16 @@ from isthmus.sync.merge import Side, Verdict, advance
 from isthmus.sync.park import ask, park, raise_conflict
 from isthmus.sync.report import Report
 from isthmus.sync.sibling import delay_export
+from isthmus.sync.sight import read_visible
 from isthmus.sync.synchronizer import changed_only, equal, lease_keys
 from isthmus.sync.table import CheckpointKind, EffectState
 from isthmus.sync.weigh import merge_sets, weigh
 
 _DEEPEST = 20
+_NOT_SENT = (
+    ParkError, SkipRecord, NetworkRetryableError, RateLimitedError, LeaseLostError, ConfigurationError,
+)  # fmt: skip
+"""What a write raises that had no effect."""
 
 
 class ExportRun:
@@ -135,10 +141,15 @@ class ExportRun:
         records = self._env[self._exporter.record_model]
         key = records.store.key(records.name, str(row.record_id))
         fields = [f for f in self._exporter.read_fields if f in records.fields]
-        found = records.read([key], fields)
+        found, hidden = read_visible(records, [key], fields)
+        if hidden:
+            self._park(Item(model=self._model, external_id=row.external_id, binding=row), hidden[key])
+            return None
         if not found:
             self._work.component(usage="deleter").delay(self._model, row)
             self.report.skipped["our record is gone, its deletion is due"] += 1
+            with self._env.outside():
+                pass  # committed here: the next record may have to be called for
             return None
         return Item(
             model=self._model, external_id=row.external_id, binding=row, scope=row.scope,
@@ -323,20 +334,17 @@ class ExportRun:
 
         Raises:
             UnknownOutcomeError: When no answer came; the effect stays open.
-            ParkError: When they refuse it; nothing took effect.
-            NetworkRetryableError: When nothing was sent.
-            RateLimitedError: When nothing was sent.
-            LeaseLostError: When nothing was sent.
-            SkipRecord: When a step says so; nothing was sent.
-        """
+            ParkError: When they refuse it; nothing took effect. So it is with the errors of `_NOT_SENT`.
+        """  # noqa: DOC502 - by the adapter
         item = operation.item
         row = item.binding or BindingRow()
         again = [i for i in item.pending if i.kind == operation.kind == "create"]
+        keyed = self._exporter.backend_adapter.create_safety is CreateSafety.NATIVE_KEY
         operation.intent = again[0] if again else Intent(
             model=self._model, target=EXTERNAL, kind=operation.kind, record_id=row.record_id,
             external_id=item.external_id, scope=row.scope,
         )  # fmt: skip
-        if again and self._exporter.backend_adapter.create_safety is CreateSafety.NATIVE_KEY:
+        if again and keyed:
             # The first one may have taken effect, so exactly it is sent again; what has changed here
             # since is exported after it.
             operation.values = dict(operation.intent.written or {})
@@ -352,9 +360,10 @@ class ExportRun:
         except UnknownOutcomeError as error:
             error.retry_in = error.retry_in or self._quiet
             raise
-        except (ParkError, SkipRecord, NetworkRetryableError, RateLimitedError, LeaseLostError):
-            # It had no effect, so nothing needs to be looked for.
-            self._effects.close([operation.intent], EffectState.DROPPED)
+        except _NOT_SENT:
+            # It had no effect, so nothing needs to be looked for. What was sent before may still come.
+            if not (again and keyed):
+                self._effects.close([operation.intent], EffectState.DROPPED)
             with self._env.outside():
                 raise
 

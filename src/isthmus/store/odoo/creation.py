@@ -14,6 +14,7 @@ from isthmus.errors import (
 from isthmus.store.odoo.client import OdooClient
 from isthmus.store.odoo.dialect import Spelling
 from isthmus.store.odoo.loading import LOAD_CONTEXT, MODULE, Load, is_extra, loads, own_key, same_rest
+from isthmus.store.odoo.rights import may
 from isthmus.store.odoo.values import Values
 
 _NOT_THERE: Final[tuple[type[IsthmusError], ...]] = (InvalidDataError, MissingRecordError)
@@ -104,27 +105,10 @@ class Creation:
         """
         errors = [m for m in messages if m.get("type") == "error"] or list(messages)
         said = " ".join(str(errors[0].get("message", "")).split()) if errors else "it does not say why"
-        if not self._may_create(model):
+        if not may(self._client(), model, "create"):
             raise CredentialsError(f"cannot {what}: our user has no right to create {model}: {said}")
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise InvalidDataError(f"cannot {what}: {said}{more}")
-
-    def _may_create(self, model: str) -> bool:
-        client = self._client()
-        if client.version.major >= 18:
-            method, args, options = "has_access", {"operation": "create"}, {}
-        else:
-            method, args, options = (
-                "check_access_rights", {"operation": "create"}, {"raise_exception": False},
-            )  # fmt: skip
-        # `has_access` is called on records, none of which are needed.
-        ids: list[Key] | None = [] if method == "has_access" else None
-        return bool(
-            client.call(
-                model, method, ids=ids, args=args, options=options,
-                what=f"ask for the right to create {model}", safe=True,
-            )
-        )  # fmt: skip
 
     def find(self, model: str, key: str, values: Mapping[str, Any], context: Mapping[str, Any]) -> list[Key]:
         """Find the record of a key, and write those of its values that were to follow the ``load``.

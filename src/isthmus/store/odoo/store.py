@@ -8,6 +8,8 @@ from isthmus.env import CreateSafety, Env, Field, Key, Record
 from isthmus.env.domain import AllOf
 from isthmus.errors import (
     AnswerCutError,
+    CredentialsError,
+    InvalidDataError,
     MissingRecordError,
     NotGathered,
     PhaseError,
@@ -22,6 +24,8 @@ from isthmus.store.odoo.description import Descriptions, Dialects, no_dialects
 from isthmus.store.odoo.dialect import Spelling
 from isthmus.store.odoo.domain import Terms
 from isthmus.store.odoo.feed import Feed, Row
+from isthmus.store.odoo.reading import Reading
+from isthmus.store.odoo.rights import may
 from isthmus.store.odoo.values import Values
 from isthmus.store.odoo.wire import to_wire
 
@@ -71,6 +75,7 @@ class OdooStore:
         self._descriptions = Descriptions(client, dialects)
         self._terms = Terms(self._spelling)
         self._values = Values(self._spelling)
+        self._reading = Reading(self._call)
         self._creation = Creation(client, self._spelling, self._values)
         self._context = dict(context or {})
         self._lag = lag
@@ -129,7 +134,14 @@ class OdooStore:
     ) -> list[Key]:
         """Find keys, in order."""
         terms, order = self._terms.domain(model, domain), self._terms.order(model, order)
-        return self._search(env, model, terms, order, limit, offset, self._searched(env))
+        if limit == 0:
+            return []  # to Odoo it means no limit
+        found = self._search(env, model, terms, order, limit, offset, self._searched(env))
+        # What was known of them may be of before: whoever searches wants to see how they are.
+        cache = self._cache(env, model)
+        for key in found:
+            cache.pop(key, None)
+        return found
 
     def _search(
         self, env: Env, model: str, terms: list[Any], order: str, limit: int | None, offset: int,
@@ -161,7 +173,8 @@ class OdooStore:
 
         Raises:
             UnknownFieldError: When there is no such field.
-        """
+            HiddenRecordError: When a record is there that our user may not see.
+        """  # noqa: DOC502 - the latter by `Reading`
         if not ids:
             return []
         spelling = self._spelling(model)
@@ -174,40 +187,14 @@ class OdooStore:
         if not set(names) - {"id"}:
             # Asked for nothing but the ID, Odoo gives that of a missing record, too.
             names.append("write_date" if "write_date" in spelling.fields else "display_name")
-        rows = {row["id"]: row for row in self._read(model, list(ids), names, self._usual(env), what)}
+        rows = {
+            row["id"]: row for row in self._reading.visible(model, list(ids), names, self._usual(env), what)
+        }
         wanted = ("id", *fields)
         return [
             {name: row[name] for name in wanted}
             for row in (self._values.here(model, rows[key]) for key in ids if key in rows)
         ]
-
-    def _read(
-        self, model: str, ids: list[Key], names: list[str], context: Mapping[str, Any], what: str
-    ) -> list[dict[str, Any]]:
-        try:
-            rows: list[dict[str, Any]] = self._call(
-                model, "read", ids=ids, options={"fields": names, "load": ""}, context=context,
-                what=what, safe=True,
-            )  # fmt: skip
-        except AnswerCutError:
-            # Something on the way does not let long answers pass.
-            if len(ids) == 1:
-                raise
-            middle = len(ids) // 2
-            return [
-                *self._read(model, ids[:middle], names, context, what),
-                *self._read(model, ids[middle:], names, context, what),
-            ]
-        except MissingRecordError:
-            # Some models refuse the whole read.
-            if len(ids) == 1:
-                return []
-            there = self._call(
-                model, "search", args={"domain": [["id", "in", ids]]},
-                context={**context, "active_test": False}, what=what, safe=True,
-            )  # fmt: skip
-            return self._read(model, there, names, context, what) if len(there) < len(ids) else []
-        return rows
 
     def get(self, record: Record, field: str) -> Any:
         """Read one field of one record, together with the records it was found with.
@@ -237,9 +224,9 @@ class OdooStore:
         """Read the record and its group; a missing one is noted as empty."""
         env, model = record.env, record._name
         looked_at = self._looked_at.setdefault(model, {})
-        looked_at[field] = None
         described = self._spelling(model).fields
-        wanted = [n for n in list(looked_at) if n == field or described[n].type != "binary"]
+        usual = [n for n in list(looked_at) if n in described and described[n].type != "binary"]
+        wanted = list(dict.fromkeys((*usual, field)))
         group = [k for k in record._group or () if k not in cache or field not in cache[k]]
         if record.id in group:
             start = group.index(record.id)
@@ -247,6 +234,7 @@ class OdooStore:
         else:
             group = [record.id]
         rows = {row["id"]: row for row in self.read(env, model, group, wanted)}
+        looked_at[field] = None
         # The call may have ended a transaction, and with it what was known.
         cache = self._cache(env, model)
         for key in group:
@@ -322,12 +310,23 @@ class OdooStore:
         self._change(env, "unlink", model, ids, {})
 
     def _change(self, env: Env, method: str, model: str, ids: Sequence[Key], args: dict[str, Any]) -> None:
+        """Call a method that changes records.
+
+        Raises:
+            CredentialsError: When our user may not do this with any record of the model.
+            InvalidDataError: When it is refused for one of these.
+        """
         if not ids:
             return
         what = _named(method, model, ids)
         env.external_call(what)
         try:
             self._call(model, method, ids=list(ids), args=args, context=self._usual(env), what=what)
+        except CredentialsError as exc:
+            if not may(self._client(), model, method):
+                raise
+            # Not the model but a record is refused, by a rule: the others must not wait for it.
+            raise InvalidDataError(str(exc)) from exc
         finally:
             self._forget(env)
 
@@ -356,25 +355,33 @@ class OdooStore:
             env.external_call(f"look for changes of {model}")
             return self._changed(model, domain, order, limit, names)
 
-        return Feed(search, lag=self._lag, now=env.now)
+        def server_now() -> datetime | None:
+            offset = self._client().clock_offset
+            return None if offset is None else env.now() + offset
+
+        return Feed(search, lag=self._lag, now=env.now, server_now=server_now)
 
     def _changed(self, model: str, domain: list[Any], order: str, limit: int, names: list[str]) -> list[Row]:
-        what, context = f"look for changes of {model}", {**self._context, "active_test": False}
-        options: dict[str, Any] = {"fields": names, "limit": limit, "order": order}
+        what, terms = f"look for changes of {model}", {"domain": to_wire(domain)}
+        context = {**self._context, "active_test": False}
+        page: dict[str, Any] = {"limit": limit, "order": order}
+        options = {"fields": names, **page}
         if self._client().version.major >= _PLAIN_SEARCH_READ:
             options["load"] = ""
         try:
             rows = self._call(
-                model, "search_read", args={"domain": _stamped(domain)},
-                options=options, context=context, what=what, safe=True,
-            )  # fmt: skip
+                model, "search_read", args=terms, options=options, context=context, what=what, safe=True
+            )
         except AnswerCutError:
-            ids = self._call(
-                model, "search", args={"domain": _stamped(domain)}, options={"limit": limit, "order": order},
-                context=context, what=what, safe=True,
-            )  # fmt: skip
-            found = {row["id"]: row for row in self._read(model, ids, names, context, what)}
-            rows = [found[key] for key in ids if key in found]
+            rows, ids = [], None
+            # A page with less than all that it found would be taken for the last one.
+            while ids is None or len(rows) < len(ids):
+                ids = self._call(
+                    model, "search", args=terms, options=page, context=context, what=what, safe=True
+                )
+                # Like search_read, without archived members of lists.
+                found = {r["id"]: r for r in self._reading.rows(model, ids, names, self._context, what)}
+                rows = [found[key] for key in ids if key in found]
         return [self._values.here(model, row) for row in rows]
 
     def ids(self, env: Env, model: str) -> list[Key]:
@@ -416,11 +423,6 @@ class OdooStore:
         if "active_test" in env.ctx:
             context["active_test"] = env.ctx["active_test"]
         return context
-
-
-def _stamped(domain: list[Any]) -> list[Any]:
-    terms: list[Any] = to_wire(domain)
-    return terms
 
 
 def _named(method: str, model: str, of: Sequence[Any], *, new: bool = False) -> str:
