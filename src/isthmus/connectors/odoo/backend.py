@@ -143,8 +143,11 @@ class OdooBackendMethods(ModelExtension):
         version = next((v for v in chain if v in self._mapped()._versions), None)  # type: ignore[attr-defined]
         if version is not None and version != self["version"]:  # type: ignore[index]
             self.write({"version": version})  # type: ignore[attr-defined]
-        told = expires and expires.isoformat()
-        if told is not None and told != self._option("key_expires"):
+        told, noted = expires and expires.isoformat(), self._option("key_expires")
+        if told is None and noted is not None and datetime.fromisoformat(noted) <= self.env.now():
+            # It is not the end of this key, which works.
+            self.set_options({"key_expires": None})  # type: ignore[attr-defined]
+        if told is not None and told != noted:
             self.set_options({"key_expires": told})  # type: ignore[attr-defined]
 
     def _expiry_there(self, client: OdooClient) -> datetime | None:
