@@ -1,10 +1,13 @@
 """Observed events: what changed in a store that does not tell, found by polling its change feed."""
 
 import json
+import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
+
+from sqlalchemy.exc import DBAPIError
 
 from isthmus.binding import BindingRow
 from isthmus.component import WorkContext
@@ -17,6 +20,8 @@ from isthmus.sync.item import Snapshot
 from isthmus.sync.report import Report
 from isthmus.sync.sight import read_visible
 from isthmus.sync.table import CheckpointKind
+
+logger = logging.getLogger("isthmus.sync")
 
 PAGE: Final = 500
 STREAM: Final = "ours/"
@@ -52,6 +57,11 @@ class Observer:
         self._exporter = synchronizer
         self.records = self._env[synchronizer.record_model]
         self._store = self.records.store
+        self._binding_models = [
+            name
+            for name in self._env.services.stores
+            if getattr(self._env[name], "binds", None) == self.records.name
+        ]
         self._known = f"{self._model}/{self.records.name}"
         self._book = CursorBook(self._env, self._backend_id)
         self._told = _Told()
@@ -70,10 +80,10 @@ class Observer:
             mark = self._book.load(stream)
         whole = mark is None or "began" not in mark
         while True:
-            pending = self._pending()
-            rows, mark = self._store.changes(self._env, self.records.name, mark, PAGE, self._fields(pending))
+            fields = self._fields(self._pending())
+            rows, mark = self._store.changes(self._env, self.records.name, mark, PAGE, fields)
             self.changed.update(row["id"] for row in rows)
-            self._compare(rows, pending)
+            self._compare(rows)
             if len(rows) < PAGE and whole:
                 self._told.keep(self.changed)
             self._book.save(stream, mark)
@@ -91,9 +101,8 @@ class Observer:
         self._told = _Told(self._book.load(TOLD + self._known))
         for start in range(0, len(keys), PAGE):
             page = keys[start : start + PAGE]
-            pending = self._pending()
-            rows, hidden = read_visible(self.records, page, self._fields(pending))
-            self._compare(rows, pending)
+            rows, hidden = read_visible(self.records, page, self._fields(self._pending()))
+            self._compare(rows)
             gone = set(map(str, page)) - {str(row["id"]) for row in rows} - set(map(str, hidden))
             for row in self._exporter.binder.table.by_record(self._env.session, gone) if gone else ():
                 if row.is_linked:
@@ -134,18 +143,19 @@ class Observer:
     # -- changes -----------------------------------------------------------------------
 
     def _pending(self) -> list[Intent]:
-        """List creates of ours that are not settled yet."""
-        effects = EffectLog(self._env, self._backend_id)
-        return list(effects.pending(self._model, target=self._store.name, kind="create"))
+        """List creates of ours in this store that are not settled yet, also those of other backends."""
+        return EffectLog(self._env, self._backend_id).creates(self._binding_models, target=self._store.name)
 
     def _fields(self, pending: Iterable[Intent]) -> list[str]:
         """Name what must be read to compare a record, and to tell whether a create of ours made it."""
         names = (*self._exporter.read_fields, *(n for intent in pending for n in intent.written or ()))
         return [n for n in dict.fromkeys(names) if n in self.records.fields]
 
-    def _compare(self, rows: Sequence[Mapping[str, Any]], pending: Sequence[Intent]) -> None:
+    def _compare(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if not rows:
             return
+        # After the rows were read: what is in them was under way before.
+        pending = self._pending()
         ids = [row["id"] for row in rows]
         bound: dict[str, list[BindingRow]] = {}
         for row in self._exporter.binder.table.by_record(self._env.session, map(str, ids)):
@@ -174,7 +184,7 @@ class Observer:
         if not old:
             if self._told.settle(record.id):
                 self._close_moot([row for row in bindings if row.is_linked])
-        elif self._told.is_news(record.id, now):
+        elif self._told.is_news(record.id, [now, sorted((row.id or 0, row.revision) for row in bindings)]):
             self._notify(record, "on_record_write", ChangedFields(old))
 
     def _close_moot(self, rows: Iterable[BindingRow]) -> None:
@@ -199,7 +209,8 @@ class Observer:
         if bound:
             there = set(map(str, self._store.ids(self._env, self.records.name)))
             self._gone([row for row in bound if row.record_id not in there])
-        CursorBook(self._env, self._backend_id).save(IDS + self._known, {"at": self._env.now().isoformat()})
+        self._book.save(IDS + self._known, {"at": self._env.now().isoformat()})
+        self._save_told()
         self._commit()
 
     def _gone(self, rows: Sequence[BindingRow]) -> None:
@@ -223,7 +234,11 @@ class Observer:
     # -- telling -----------------------------------------------------------------------
 
     def _notify(self, record: Snapshot, event: str, fields: ChangedFields | None) -> None:
-        """Tell the listeners; one that fails is told again by a job."""
+        """Tell the listeners; one that fails is told again by a job.
+
+        Raises:
+            DBAPIError: When our own database refuses.
+        """
         self.report.done["observed"] += 1
         try:
             with self._env.savepoint():
@@ -233,15 +248,17 @@ class Observer:
                     collected.notify(record)
                 else:
                     collected.notify(record, fields)
-        except IsthmusError:
+        except DBAPIError:
+            raise
+        except Exception as error:
+            level = logging.INFO if isinstance(error, IsthmusError) else logging.ERROR
+            logger.log(level, "a listener of %s failed, it is told again by a job", event, exc_info=error)
             backend = self._work.collection
             backend.with_delay(
                 identity_key=f"observe/{self._backend_id}/{record._name}/{record.id}/{event}"
             ).notify_observed(
                 record._name, record.id, event, dict(fields.old) if fields is not None else None
             )
-        if self._env.transaction.written:
-            self._commit()
 
 
 class _Told:
@@ -254,9 +271,9 @@ class _Told:
     def __init__(self, digests: Mapping[str, str] | None = None) -> None:
         self.digests: dict[str, str] = dict(digests or {})
 
-    def is_news(self, key: Key, image: Any) -> bool:
-        """Note a record's state, and tell whether it is another one than was told."""
-        digest = sha256(json.dumps(image, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    def is_news(self, key: Key, state: Any) -> bool:
+        """Note a record's state and what it was compared with; tell whether that is news."""
+        digest = sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()[:16]
         before, self.digests[str(key)] = self.digests.get(str(key)), digest
         return before != digest
 

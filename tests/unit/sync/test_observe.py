@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from isthmus.errors import BackendError
+from isthmus.errors import BackendError, UnknownOutcomeError
+from isthmus.event import EventListener
 from isthmus.hub import Hub
 from isthmus.job import State
 from isthmus.simulators.odoo import OdooSimulator
@@ -18,11 +19,26 @@ TASK, PROJECT, STAGE = "project.task", "project.project", "project.task.type"
 MODELS = [PROJECT, STAGE, TASK]
 
 
+BROKEN: set[str] = set()
+"""Names of tasks of which the listener below cannot hear."""
+
+
+class Fragile(EventListener):
+    _name = "test.fragile.listener"
+    _inherit = "base.event.listener"
+    _apply_on = TASK
+
+    def on_record_write(self, record: Any, fields: Any = None) -> None:
+        if record["name"] in BROKEN:
+            raise KeyError(record["name"])
+
+
 class Company:
     """A hub whose projects live in an Odoo, beside a Trello with one board."""
 
     def __init__(self, hub: Hub, odoo: OdooSimulator, trello: TrelloSimulator, clock: FrozenClock) -> None:
         self.hub, self.odoo, self.trello, self.clock = hub, odoo, trello, clock
+        self.broken = BROKEN
         # The same login as the hub's: whose change it was does not decide.
         self.robin = odoo.as_user("admin")
         trello.seed_demo(boards=1, lists=2, cards=3)
@@ -69,6 +85,7 @@ def company(isthmus_hub: Any) -> Iterator[Company]:
     with OdooSimulator(clock=clock) as odoo, TrelloSimulator(clock=clock) as trello:
         hub = isthmus_hub(
             clock=clock,
+            components=[Fragile],
             settings={
                 "plugins": ("trello", "odoo"),
                 "models": (),
@@ -230,3 +247,65 @@ def test_a_store_follows_its_backend_to_another_address(
 
     assert there == 0
     assert str(caught.value) == "backend 'company' is disabled: `isthmus backend enable company`"
+
+
+def test_a_change_there_and_back_around_an_import_is_told_each_time(company: Company) -> None:
+    """The same value is news when it was compared with another one."""
+    company.observe()
+    task = company.tasks()[0]
+    company.robin.write(TASK, task, {"name": "One"})
+    told = [company.observe()]
+    company.jobs()
+    (card,) = [c for c in company.trello.state.cards() if c["name"] == "One"]
+    company.clock.advance(timedelta(seconds=1))
+    company.trello.state.update_card(card, name="Two")
+    with company.hub.env() as env:
+        imported = service.import_backend(env, service.get_backend(env, "trello"))
+
+    company.robin.write(TASK, task, {"name": "One"})
+    told.append(company.observe())
+    company.jobs()
+
+    assert (imported.done["updated"], told) == (1, [1, 1])
+    assert "One" in company.names_there()
+    assert "Two" not in company.names_there()
+
+
+def test_what_another_backend_is_about_to_create_is_no_new_record(company: Company) -> None:
+    """Two backends share one store: an import of one, not settled yet, is not exported back by the other."""
+    company.observe()
+    with company.hub.env() as env:
+        second = env["trello.backend"].create({"name": "second", "url": company.trello.url})
+        second.set_credentials({"key": company.trello.key, "token": company.trello.token})
+    board = company.trello.state.boards()[0]
+    company.trello.state.create_card(company.trello.state.lists(board)[0], "Lost answer")
+    company.odoo.faults.next("reset_after", method="load")
+    with pytest.raises(UnknownOutcomeError), company.hub.env() as env:
+        service.import_backend(env, service.get_backend(env, "trello"))
+
+    with company.hub.env() as env:
+        told = service.observe_backend(env, service.get_backend(env, "second")).done["observed"]
+    company.clock.advance(timedelta(minutes=2))
+    with company.hub.env() as env:
+        service.import_backend(env, service.get_backend(env, "trello"), full=True)
+    company.jobs()
+
+    assert told == 9  # what the first import has made is new to it: a project, two stages, six tasks
+    assert company.names_there().count("Lost answer") == 1
+    assert len(company.robin.search(TASK, [["name", "=", "Lost answer"]])) == 1
+
+
+def test_a_listener_that_fails_for_one_record_keeps_no_other_from_being_told(company: Company) -> None:
+    """Whatever it raises; it is told again by a job, and the mark moves on."""
+    company.observe()
+    first, second = company.tasks()[:2]
+    company.robin.write(TASK, first, {"name": "Breaks"})
+    company.robin.write(TASK, second, {"name": "Goes on"})
+    company.broken.add("Breaks")
+
+    told = company.observe()
+    company.broken.clear()
+    company.jobs()
+
+    assert told == 2
+    assert {"Breaks", "Goes on"} <= set(company.names_there())
