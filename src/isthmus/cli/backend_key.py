@@ -1,7 +1,7 @@
 """``isthmus backend rotate-key``: a new key in place of the old one; and warnings of keys that end."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import typer
@@ -78,9 +78,16 @@ def rotate_key(
 
 
 def expiry(backend: Any) -> datetime | None:
-    """Tell when a backend's key ends; None when it does not, or that is not known."""
+    """Tell when a backend's key ends; None when it does not, or that is not known.
+
+    Without an offset it is UTC, whoever has noted it.
+    """
     told = (backend["options"] or {}).get("key_expires")
-    return None if told is None else datetime.fromisoformat(told)
+    try:
+        ends = None if told is None else datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    return ends if ends is None or ends.tzinfo is not None else ends.replace(tzinfo=UTC)
 
 
 def warning(backend: Mapping[str, Any], now: datetime) -> str | None:

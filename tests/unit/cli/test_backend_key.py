@@ -1,10 +1,11 @@
 """Warnings of keys that end."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from isthmus.cli.backend_key import warning
+from isthmus.cli.backend_key import expiry, warning
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -39,3 +40,21 @@ def test_a_key_with_time_left_is_not_worth_a_word(ends: datetime | None) -> None
     Nor one that does not end.
     """
     assert warning({"name": "company", "key_expires": ends}, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("noted", "ends"),
+    [
+        ("2026-12-01", datetime(2026, 12, 1, tzinfo=UTC)),
+        ("2026-12-01T02:00:00+02:00", datetime(2026, 12, 1, tzinfo=UTC)),
+        (None, None),
+        ("soon", None),
+        (7, None),
+    ],
+)
+def test_the_end_of_a_key_is_read_whoever_noted_it(noted: Any, ends: datetime | None) -> None:
+    """
+    A status that cannot be told because of a note would help nobody.
+    """
+    assert expiry({"options": {"key_expires": noted}}) == ends
+    assert expiry({"options": None}) is None

@@ -1,13 +1,14 @@
 """What an Odoo backend can do: open a client for the work on it, and test the connection."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from isthmus.component import WorkContext
 from isthmus.connectors.odoo.country import Countries
+from isthmus.connectors.odoo.moment import moment, read_moments
 from isthmus.env import ModelExtension
 from isthmus.errors import BackendError, CredentialsError, RetryableJobError, UnknownModelError
 from isthmus.http import Timeout, fingerprint
@@ -30,6 +31,24 @@ class OdooBackendMethods(ModelExtension):
     _inherit = "odoo.backend"
 
     env: Any
+
+    def set_credentials(self, values: Mapping[str, str]) -> None:
+        """Store the key; what was noted of the one before it is forgotten.
+
+        Raises:
+            ConfigurationError: When another credential is named.
+        """  # noqa: DOC502 - raised by what is called
+        super().set_credentials(values)  # type: ignore[misc]  # of BackendRecord
+        if "key" in values:
+            self.set_options({"key_expires": None, "key_name": None})
+
+    def set_options(self, values: Mapping[str, Any]) -> None:
+        """Store options; instants without an offset are UTC.
+
+        Raises:
+            ConfigurationError: When an option is not known, or is no instant and should be one.
+        """  # noqa: DOC502 - raised by what is called
+        super().set_options(read_moments(values))  # type: ignore[misc]  # of BackendRecord
 
     def open_client(self) -> OdooClient:
         """Make a client with the backend's login, which it reads again when that is refused.
@@ -144,11 +163,11 @@ class OdooBackendMethods(ModelExtension):
         if version is not None and version != self["version"]:  # type: ignore[index]
             self.write({"version": version})  # type: ignore[attr-defined]
         told, noted = expires and expires.isoformat(), self._option("key_expires")
-        if told is None and noted is not None and datetime.fromisoformat(noted) <= self.env.now():
+        if told is None and noted is not None and moment(noted) <= self.env.now():
             # It is not the end of this key, which works.
-            self.set_options({"key_expires": None})  # type: ignore[attr-defined]
+            self.set_options({"key_expires": None})
         if told is not None and told != noted:
-            self.set_options({"key_expires": told})  # type: ignore[attr-defined]
+            self.set_options({"key_expires": told})
 
     def _expiry_there(self, client: OdooClient) -> datetime | None:
         """Ask when the key ends that we use; None when it does not, or cannot be told from others."""
@@ -167,7 +186,7 @@ class OdooBackendMethods(ModelExtension):
             return None
         named = [k for k in keys if k["name"] == self._option("key_name")] or keys
         told = named[0]["expiration_date"] if len(named) == 1 else None
-        return datetime.fromisoformat(told).replace(tzinfo=UTC) if told else None
+        return moment(told) if told else None
 
     def _option(self, name: str) -> Any:
         return self.option(name)  # type: ignore[attr-defined]  # of BackendRecord

@@ -1,11 +1,12 @@
 """What a backend says of the Odoo behind it, and of what is wrong with it."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from odoo_site import EVERYTHING, OdooSite
 
-from isthmus.errors import BackendError, CredentialsError
+from isthmus.errors import BackendError, ConfigurationError, CredentialsError
 
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
 """None of this depends on the database."""
@@ -42,6 +43,59 @@ def test_an_api_key_is_spoken_over_json2_and_its_end_is_told(site: OdooSite) -> 
     assert "(Odoo 19.0, JSON-2, database 'odoo') as admin" in said
     assert said.endswith(f"; the key expires on {day}")
     assert site.option("company", "key_expires").startswith(day)
+
+
+def test_a_new_key_has_its_own_end(site: OdooSite) -> None:
+    """
+    What was noted of the old one is forgotten, and not warned of for ever.
+    """
+    odoo = site.connect("company", "19.0", key_expires="2026-12-01", key_name="the old one")
+
+    with site.hub.env() as env:
+        site.backend(env, "company").set_credentials({"key": odoo.api_key()})
+
+    assert (site.option("company", "key_expires"), site.option("company", "key_name")) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("told", "noted"),
+    [
+        ("2026-12-01", "2026-12-01T00:00:00+00:00"),
+        ("2026-12-01 18:00", "2026-12-01T18:00:00+00:00"),
+        ("2026-12-01T18:00+01:00", "2026-12-01T17:00:00+00:00"),
+        (None, None),
+    ],
+)
+def test_the_end_of_a_key_may_be_told_by_hand(site: OdooSite, told: str | None, noted: str | None) -> None:
+    """
+    Without an offset it is UTC; a look at the server keeps it, where that tells no other.
+    """
+    site.connect("company")
+    site.set("company", key_expires=told)
+    site.says("company")
+
+    assert site.option("company", "key_expires") == noted
+
+
+@pytest.mark.parametrize("told", ["soon", "2026-13-01", "0001-01-01T00:00+01:00"])
+def test_an_end_that_is_no_time_is_refused(site: OdooSite, told: str) -> None:
+    """
+    Before it is stored.
+    """
+    site.connect("company")
+
+    with pytest.raises(ConfigurationError, match=re.escape(f", not {told!r}")):
+        site.set("company", key_expires=told)
+
+
+def test_the_end_of_a_key_that_works_longer_is_forgotten(site: OdooSite) -> None:
+    """
+    It was that of another key, or has been put off.
+    """
+    site.connect("company", key_expires="2001-01-01")
+    site.says("company")
+
+    assert site.option("company", "key_expires") is None
 
 
 def test_an_upgraded_server_is_noticed(site: OdooSite) -> None:

@@ -111,8 +111,6 @@ def test_the_end_of_a_key_is_shown_and_warned_of(add: Run, run: Run) -> None:
     In the list, in the status as a sentence and as a value; a new key ends it.
     """
     add()
-    run("backend", "set", "company", "key=file:key.txt", code=0)
-    Path("key.txt").write_text("unused")
     day = (datetime.now(UTC) + timedelta(days=10)).date().isoformat()
 
     (listed,) = run("backend", "list")["backends"]
@@ -126,6 +124,24 @@ def test_the_end_of_a_key_is_shown_and_warned_of(add: Run, run: Run) -> None:
         for problem in status["problems"]
     )
     assert "key expires" in run("backend", "list", plain=True)
+
+    run("backend", "set", "company", "key=file:key.txt")
+    assert not any("expires" in problem for problem in run("status")["problems"])
+
+
+def test_the_end_of_a_key_may_be_told_by_hand(add: Run, run: Run) -> None:
+    """
+    As a day; the status says it, and what is no time is refused.
+    """
+    add()
+    day = (datetime.now(UTC) + timedelta(days=3, hours=1)).date().isoformat()
+    run("backend", "set", "company", "key=file:key.txt", f"key_expires={day}")
+
+    refused = run("backend", "set", "company", "key_expires=next week", code=2)
+    problems = run("status")["problems"]
+
+    assert "key_expires is a day or an instant, like 2026-12-01" in refused["error"]["message"]
+    assert any(p.startswith(f"the key of backend 'company' expires on {day}, in ") for p in problems)
 
 
 def test_a_key_is_rotated(add: Run, run: Run, odoo: OdooSimulator) -> None:
