@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+from isthmus.connectors.odoo.moment import moment
 from isthmus.env import Grant, ModelExtension
 from isthmus.errors import (
     BackendError,
     CredentialsError,
     FailError,
+    LoginRefusedError,
     ParkError,
     RecordLockedError,
     RetryableJobError,
@@ -27,6 +29,7 @@ _HOLD: Final = timedelta(minutes=10)
 """How long a rotation may take before another may begin."""
 _KEYS: Final = "res.users.apikeys"
 _SWITCH: Final = ": set its system parameter base.enable_programmatic_api_keys to True"
+_REMOVE: Final = "; remove it there by hand (Preferences, Account Security), it still opens"
 _ANSWERED: Final = (ParkError, FailError, CredentialsError)
 """Odoo has answered and refused: nothing was done."""
 
@@ -69,16 +72,19 @@ class OdooKeyRotation(ModelExtension):
 
         Raises:
             UsageError: When days or overlap have no sense.
-            BackendError: When this server or secret cannot be rotated; says what to do by hand.
+            BackendError: When this server or secret cannot be rotated, says what to do by hand; or when the
+                overlap of the last rotation is not over, unless there shall be none now.
             CredentialsError: When the server refuses it.
             RecordLockedError: When another process is at it.
         """  # noqa: DOC502 - partly raised by what is called
         if days < 1 or not timedelta() <= overlap < timedelta(days=days):
             raise UsageError("days is at least 1, and the overlap is shorter than the new key is good for")
-        old = self._rotatable()
         me: Any = self
         grant = self._claim()
         try:
+            old = self._rotatable()
+            if overlap:
+                self._refuse_overlapping()
             with closing(me.open_client()) as client:
                 client.on_call = self.env.external_call
                 self._refuse_older(client)
@@ -117,8 +123,8 @@ class OdooKeyRotation(ModelExtension):
     def revoke_previous_key(self) -> str:
         """Revoke the key that the last rotation replaced, when its overlap is over."""
         me: Any = self
-        until = me.option("key_overlap_until")
-        if until is not None and self.env.now() < datetime.fromisoformat(until):
+        until = self._overlap_until()
+        if until is not None and self.env.now() < until:
             return "a later rotation has made it not yet due"
         if not self._previous():
             return "there is no older key"
@@ -150,10 +156,31 @@ class OdooKeyRotation(ModelExtension):
             )
         return str(me.credentials["key"])
 
-    def _previous(self) -> str:
-        """Give the key that the last rotation has replaced; empty when it is revoked."""
+    def _refuse_overlapping(self) -> None:
+        """Refuse a further rotation while a key is good that was promised to be.
+
+        Raises:
+            BackendError: Says until when.
+        """
         me: Any = self
-        return str(me.credentials.stored.get("previous_key", ""))
+        until = self._overlap_until()
+        if self._previous() and until is not None and self.env.now() < until:
+            raise BackendError(
+                f"the key of backend {me['name']!r} was replaced already, and the one before it is good "
+                f"until {until:%Y-%m-%d %H:%M} UTC: rotate again after that, or with --overlap 0, which "
+                f"revokes both"
+            )
+
+    def _overlap_until(self) -> datetime | None:
+        """Tell until when the key before the present one is good."""
+        told = self.option("key_overlap_until")  # type: ignore[attr-defined]  # of BackendRecord
+        return None if told is None else moment(told)
+
+    def _previous(self) -> str:
+        """Give the key that the last rotation has replaced; empty when it is revoked, or used again."""
+        kept = self.credentials  # type: ignore[attr-defined]  # of BackendRecord
+        previous: str = kept.stored.get("previous_key", "")
+        return previous if previous and previous != kept["key"] else ""
 
     def _claim(self) -> Grant:
         me: Any = self
@@ -225,12 +252,8 @@ class OdooKeyRotation(ModelExtension):
             CredentialsError: When it is refused.
             RetryableJobError: When that cannot be found out now.
         """
-        me: Any = self
-        now = me.login()
         try:
-            with closing(me._client(Login(now.database, now.login, new, True))) as trial:
-                trial.on_call = self.env.external_call
-                trial.call("res.users", "context_get", what="try the new API key", safe=True)
+            self._knock(new, "try the new API key")
         except (CredentialsError, RetryableJobError) as exc:
             with suppress(*_ANSWERED, RetryableJobError):  # the next run finds it by its name
                 client.call(_KEYS, "revoke", args={"key": new}, what="revoke the new API key")
@@ -239,10 +262,10 @@ class OdooKeyRotation(ModelExtension):
             raise CredentialsError(f"the new key does not work, the old one stays: {exc}") from exc
 
     def _drop_previous(self, client: OdooClient) -> None:
-        """Revoke the key before the present one, and forget it.
+        """Revoke the key before the present one, and forget it when it opens nothing any more.
 
         Raises:
-            BackendError: When keys can no longer be revoked over the API.
+            BackendError: When it cannot be revoked over the API; it is kept, to be revoked later.
         """
         me: Any = self
         old = self._previous()
@@ -253,10 +276,30 @@ class OdooKeyRotation(ModelExtension):
         try:
             client.call(_KEYS, "revoke", args={"key": old}, what="revoke the old API key")
         except _ANSWERED as exc:
-            if _is_switched_off(exc):
-                raise BackendError(f"the old key cannot be revoked: {exc}{_SWITCH}") from exc
+            if self._opens(old):
+                remedy = _SWITCH if _is_switched_off(exc) else _REMOVE
+                raise BackendError(f"the old key cannot be revoked: {exc}{remedy}") from exc
         me.keep_secrets({"previous_key": ""})
         self._commit()
+
+    def _opens(self, key: str) -> bool:
+        """Tell whether a key lets us in.
+
+        Raises:
+            RetryableJobError: When that cannot be found out now.
+        """  # noqa: DOC502 - raised by the client
+        try:
+            self._knock(key, "try the old API key")
+        except LoginRefusedError:
+            return False
+        return True
+
+    def _knock(self, key: str, what: str) -> None:
+        me: Any = self
+        now = me.login()
+        with closing(me._client(Login(now.database, now.login, key, True))) as trial:
+            trial.on_call = self.env.external_call
+            trial.call("res.users", "context_get", what=what, safe=True)
 
 
 def _by_hand(name: str) -> str:

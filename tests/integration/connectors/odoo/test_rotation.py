@@ -82,12 +82,33 @@ def test_without_an_overlap_the_old_key_is_revoked_at_once(company: OdooSite) ->
     assert company.jobs() == []
 
 
-def test_a_second_rotation_revokes_what_the_first_one_left(company: OdooSite) -> None:
+def test_a_second_rotation_waits_for_the_overlap_of_the_first(company: OdooSite) -> None:
+    """
+    The key that was promised to be good stays good; run again by mistake nothing happens.
+    """
+    first = key_of(company)
+    until = company.rotate("company", overlap=timedelta(days=1)).old_until
+    second, there = key_of(company), names(company)
+    company.clock.advance(timedelta(hours=20))
+
+    for _ in range(2):
+        with pytest.raises(BackendError) as caught:
+            company.rotate("company", overlap=timedelta(days=1))
+        assert str(caught.value) == (
+            f"the key of backend 'company' was replaced already, and the one before it is good until "
+            f"{until:%Y-%m-%d %H:%M} UTC: rotate again after that, or with --overlap 0, which revokes both"
+        )
+
+    assert (key_of(company), previous_of(company), names(company)) == (second, first, there)
+    assert [opens(company, key) for key in (first, second)] == [True, True]
+
+
+def test_a_rotation_after_an_overlap_revokes_what_no_worker_did(company: OdooSite) -> None:
     """
     There are never more than two; the job of the first leaves the second's old key alone.
     """
     first = key_of(company)
-    company.rotate("company", overlap=timedelta(days=1))
+    company.rotate("company", overlap=timedelta(hours=20))
     second = key_of(company)
     company.clock.advance(timedelta(hours=20))
 
@@ -99,6 +120,69 @@ def test_a_second_rotation_revokes_what_the_first_one_left(company: OdooSite) ->
     company.clock.advance(timedelta(hours=20))
     company.hub.queue.run_pending()
     assert [opens(company, key) for key in (second, key_of(company))] == [False, True]
+
+
+def test_a_rotation_without_an_overlap_waits_for_none(company: OdooSite) -> None:
+    """
+    Whoever has to be rid of a key at once gets rid of both.
+    """
+    first = key_of(company)
+    company.rotate("company", overlap=timedelta(days=1))
+    second = key_of(company)
+
+    company.rotate("company", overlap=timedelta())
+
+    assert [opens(company, key) for key in (first, second, key_of(company))] == [False, False, True]
+    assert company.jobs() == []
+
+
+def test_a_key_that_cannot_be_revoked_is_not_forgotten(company: OdooSite) -> None:
+    """
+    The job fails and says so; it succeeds when it may.
+    """
+    old = key_of(company)
+    company.rotate("company", overlap=timedelta(hours=1))
+    company.clock.advance(timedelta(hours=1))
+    company.odoos["company"].faults.next("access", model=KEYS, method="revoke")
+
+    (error,) = company.jobs()
+
+    assert "the old key cannot be revoked: " in error
+    assert "remove it there by hand" in error
+    assert previous_of(company) == old
+    assert opens(company, old)
+
+    company.hub.queue.retry([job.id for job in company.hub.queue.list(state="failed")])
+    assert company.jobs() == []
+    assert (previous_of(company), opens(company, old)) == ("", False)
+
+
+def test_an_old_key_that_somebody_has_removed_is_forgotten(company: OdooSite) -> None:
+    """
+    It is refused as one that never was.
+    """
+    old = key_of(company)
+    company.rotate("company", overlap=timedelta(hours=1))
+    odoo = company.odoos["company"]
+    odoo.as_user("admin").call(KEYS, "revoke", old)
+    company.clock.advance(timedelta(hours=1))
+
+    assert company.jobs() == []
+    assert previous_of(company) == ""
+
+
+def test_a_key_that_is_put_back_is_not_revoked(company: OdooSite) -> None:
+    """
+    The job of the rotation finds it in use.
+    """
+    old = key_of(company)
+    company.rotate("company", overlap=timedelta(hours=1))
+    with company.hub.env() as env:
+        company.backend(env, "company").set_credentials({"key": old})
+    company.clock.advance(timedelta(hours=1))
+
+    assert company.jobs() == []
+    assert opens(company, old)
 
 
 def test_no_secret_is_in_a_job_or_an_option(company: OdooSite) -> None:
