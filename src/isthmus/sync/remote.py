@@ -305,8 +305,23 @@ def adopt(work: WorkContext, importer: Any, item: Item) -> None:
             external_id=item.external_id,
             scope=item.scope,
             seen_external=intent.source,
-            seen_internal=importer.scheme.our_image(plain(intent.written)),
+            seen_internal=_image_of(env[importer.record_model], importer, found[0], intent),
         )
+
+
+def _image_of(records: Any, importer: Any, key: Any, intent: Intent) -> dict[str, Any]:
+    """Tell what a create has made of our values: the record as it is, if nobody has written it since.
+
+    Otherwise what was written counts, so that what somebody made of it shows as a change.
+    """
+    stamps = [name for name in ("create_date", "write_date") if name in records.fields]
+    fields = [name for name in importer.scheme.our_fields if name in records.fields]
+    rows, _ = read_visible(records, [key], [*fields, *stamps])
+    if rows and len(stamps) == 2 and rows[0][stamps[0]] == rows[0][stamps[1]]:
+        image: dict[str, Any] = importer.scheme.our_image(rows[0])
+        return image
+    written: dict[str, Any] = importer.scheme.our_image(plain(intent.written))
+    return written
 
 
 def resolved(operation: Operation, made: dict[Ref, Any]) -> dict[str, Any]:

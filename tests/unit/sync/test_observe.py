@@ -309,3 +309,37 @@ def test_a_listener_that_fails_for_one_record_keeps_no_other_from_being_told(com
 
     assert told == 2
     assert {"Breaks", "Goes on"} <= set(company.names_there())
+
+
+def test_an_archived_project_closes_its_board_and_no_list(company: Company) -> None:
+    """Odoo shows archived projects in no list of their stages; the stages did not change."""
+    company.observe()
+    company.clock.advance(timedelta(minutes=1))
+    (project,) = company.robin.search(PROJECT)
+
+    company.robin.write(PROJECT, project, {"active": False})
+    company.observe()
+    company.jobs()
+
+    (board,) = company.trello.state.boards()
+    assert board["closed"]
+    assert [entry["closed"] for entry in company.trello.state.lists(board)] == [False, False]
+
+
+def test_what_odoo_made_of_a_create_whose_answer_was_lost_is_no_change_of_a_person(
+    company: Company,
+) -> None:
+    """The record as it is counts, unless somebody has written it since."""
+    board = company.trello.state.boards()[0]
+    column = company.trello.state.lists(board)[0]
+    company.trello.state.create_card(column, "Lost answer", desc="a  b\n\n\nc <d>")
+    company.odoo.faults.next("reset_after", method="load")
+    with pytest.raises(UnknownOutcomeError), company.hub.env() as env:
+        service.import_backend(env, service.get_backend(env, "trello"))
+
+    company.clock.advance(timedelta(minutes=2))
+    with company.hub.env() as env:
+        service.import_backend(env, service.get_backend(env, "trello"), full=True)
+
+    assert company.observe() == 0
+    assert "Lost answer" in company.names_there()

@@ -191,7 +191,10 @@ class ListExportMapper(_Export):
     def closed(self, stage: Any) -> dict[str, Any]:
         """Archived here is archived there."""
         project = self.binder_for("trello.board").to_internal(self.options.scope, unwrap=True)
-        used = project is not None and project.id in [p.id for p in stage["project_ids"]]
+        # An archived project shows in no list of an Odoo, and its board is closed as a whole.
+        used = project is not None and (
+            project.id in [p.id for p in stage["project_ids"]] or not project["active"]
+        )
         return {"closed": not (stage["active"] and used)}
 
     @only_create

@@ -1,5 +1,6 @@
 """Creates that survive a lost answer: rows are loaded under external IDs of ours."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from isthmus.errors import (
     InvalidDataError,
     IsthmusError,
     MissingRecordError,
+    NetworkRetryableError,
     UnknownOutcomeError,
 )
 from isthmus.store.odoo.client import OdooClient
@@ -17,6 +19,10 @@ from isthmus.store.odoo.loading import LOAD_CONTEXT, MODULE, Load, is_extra, loa
 from isthmus.store.odoo.rights import may
 from isthmus.store.odoo.values import Values
 
+_PASSING: Final = re.compile(
+    r"could not serialize|deadlock detected|lock timeout|could not obtain lock", re.IGNORECASE
+)
+"""What ``load`` tells as a message though it is no fault of a row: another transaction was in the way."""
 _NOT_THERE: Final[tuple[type[IsthmusError], ...]] = (InvalidDataError, MissingRecordError)
 """How the lookup of an external ID says that there is none, or that its record is gone."""
 
@@ -36,6 +42,7 @@ class Creation:
         self._client = client
         self._spelling = spelling
         self._values = values
+        self._allowed: set[str] = set()
 
     def create(
         self,
@@ -102,11 +109,15 @@ class Creation:
         Raises:
             InvalidDataError: In Odoo's words.
             CredentialsError: When our user may not create such records at all: that is no fault of a row.
+            NetworkRetryableError: When another transaction was in the way.
         """
         errors = [m for m in messages if m.get("type") == "error"] or list(messages)
         said = " ".join(str(errors[0].get("message", "")).split()) if errors else "it does not say why"
-        if not may(self._client(), model, "create"):
+        if _PASSING.search(said):
+            raise NetworkRetryableError(f"cannot {what}: {said}")
+        if model not in self._allowed and not may(self._client(), model, "create"):
             raise CredentialsError(f"cannot {what}: our user has no right to create {model}: {said}")
+        self._allowed.add(model)
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise InvalidDataError(f"cannot {what}: {said}{more}")
 
