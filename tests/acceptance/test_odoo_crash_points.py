@@ -65,7 +65,7 @@ def _difference(found: list[str], expected: list[str]) -> str:
     return f"there is {list(more)}, which should be {list(less)}"
 
 
-@pytest.mark.parametrize(("story", "version"), _PLACES[:3])
+@pytest.mark.parametrize(("story", "version"), _PLACES[1:3])
 def test_a_run_killed_at_some_points_is_completed_by_the_next(
     databases: Databases, tmp_path: Path, story: str, version: str, record_property: Tell
 ) -> None:

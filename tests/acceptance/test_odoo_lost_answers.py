@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from isthmus.testing.databases import Databases
 
 Tell = Callable[[str, object], None]
 _TIMEOUT_S = 0.3
+_A_MOMENT = timedelta(seconds=2)
+"""Odoo tells whole seconds: what is written in that of the create looks like a part of it."""
 _EVERY = [("active", "in", [True, False])]
 _METHODS = (*CALLS, "check_object_reference", "get_metadata", "fields_get", "has_access", "context_get",
             "authenticate", "version")  # fmt: skip
@@ -76,7 +79,7 @@ def _sides_and_bindings(setting: Setting) -> dict[str, list[str]]:
     return {table: rows for table, rows in shown if table in bindings or not table.startswith("isthmus_")}
 
 
-@pytest.mark.parametrize(("version", "kinds"), [("18.0", _LOST), ("19.0", _LOST[:4])])
+@pytest.mark.parametrize(("version", "kinds"), [("18.0", _LOST), ("19.0", _LOST[:3])])
 def test_a_create_whose_answer_is_lost_happens_once(
     databases: Databases, tmp_path: Path, version: str, kinds: list[tuple[str, dict[str, Any]]]
 ) -> None:
@@ -114,6 +117,7 @@ def test_what_a_person_does_before_a_lost_create_is_found_stays(
     with theatre.setting(timeout_s=_TIMEOUT_S) as setting, _opened(setting) as place:
         setting.odoo.faults.next(kind, method="load", model="project.task")
         _tries(place)
+        setting.clock.advance(_A_MOMENT)
         people = People.of(setting.odoo)
         renamed, archived, deleted = people["project.task"].search([], order="id")[:3]
         names = [task.name for task in (renamed, archived, deleted)]
@@ -236,6 +240,7 @@ def test_a_create_that_takes_effect_before_it_is_looked_for_is_found(
         setting.odoo.faults.next("late", method="load", model="project.task")
         _tries(place)
         setting.odoo.faults.release()
+        setting.clock.advance(_A_MOMENT)
         people = People.of(setting.odoo)
         task = people["project.task"].search([], order="id")[0]
         people["project.task"].write([task.id], {"name": "By Robin"})
@@ -294,7 +299,7 @@ def test_faults_of_some_calls_leave_no_trace(
     databases: Databases, tmp_path: Path, story: str, version: str, record_property: Tell
 ) -> None:
     """Both sides are in the end as if nothing had gone wrong; `make chaos` plays more plans."""
-    _play_faults(databases, tmp_path, story, version, range(3), record_property)
+    _play_faults(databases, tmp_path, story, version, range(2), record_property)
 
 
 @pytest.mark.chaos
@@ -304,4 +309,4 @@ def test_faults_of_any_calls_leave_no_trace(
     databases: Databases, tmp_path: Path, story: str, version: str, record_property: Tell
 ) -> None:
     """Many plans, so that every kind hits every call."""
-    _play_faults(databases, tmp_path, story, version, range(100, 160), record_property)
+    _play_faults(databases, tmp_path, story, version, range(100, 140), record_property)
