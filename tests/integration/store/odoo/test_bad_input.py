@@ -209,6 +209,25 @@ class TestSettings:
         assert "Changed before" in company.names_there()
         assert company.failed() == []
 
+    def test_a_job_that_met_a_refused_key_says_so_and_is_run_again(self, make_company: Make) -> None:
+        """It is not tried again by itself: the status names the command."""
+        company = make_company("19.0", key=True)
+        company.sync()
+        company.robin.write(TASK, company.tasks()[0], {"name": "Changed before"})
+        company.observe()
+        company.clock.advance(timedelta(days=400))
+
+        company.jobs()
+        (error,), status = company.failed(), company.status()
+        company.set_key(company.odoo.api_key())
+        company.hub.queue.retry(job.id for job in company.hub.queue.list(state="failed"))
+        company.jobs()
+
+        assert error.startswith("cannot read project.task(1): Invalid apikey. Check the password or API key")
+        assert "1 job has failed" in status
+        assert "isthmus jobs retry --failed" in status
+        assert "Changed before" in company.names_there()
+
     def test_the_status_forgets_the_end_of_a_key_that_was_replaced(self, make_company: Make) -> None:
         """A key that works has not expired, whatever was noted of another one."""
         company = make_company("19.0", key=True)
