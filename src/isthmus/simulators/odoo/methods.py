@@ -53,9 +53,9 @@ class ModelMethods:
         order: Any = None,
         load: Any = CLASSIC,
     ) -> Any:
-        """Find and read."""
+        """Find and read; ``active_test`` counts for what is found, not for the lists that are read."""
         rows = orm.search(self.env, self.model, domain or [], offset=offset, limit=limit, order=order)
-        return read_rows(self.env, self.model, rows, fields, load)
+        return read_rows(self.env.with_context(active_test=True), self.model, rows, fields, load)
 
     def name_search(self, name: Any = "", args: Any = None, operator: str = "ilike", limit: Any = 100) -> Any:
         """Find by name: pairs of ID and name."""
