@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from isthmus.adapter import CRUDAdapter, in_chunks
+from isthmus.connectors.odoo.connection import Connection
 from isthmus.env import CreateSafety
 from isthmus.errors import (
     AmbiguousOutcomeError,
@@ -18,7 +19,7 @@ from isthmus.errors import (
     RetryableJobError,
 )
 from isthmus.http import Payload
-from isthmus.store.odoo import LOAD_CONTEXT, Feed, OdooClient, external_id, own_key
+from isthmus.store.odoo import LOAD_CONTEXT, Feed, external_id, own_key
 
 KEY: Final = "@key"
 """Field of a payload with the key that we created the record with."""
@@ -31,7 +32,7 @@ _STAMPS: Final = ("create_date", "write_date")
 
 
 class OdooAdapter(CRUDAdapter):
-    """What the adapters of all models have in common; the client comes as ``work.odoo``.
+    """What the adapters of all models have in common; the connection comes as ``work.odoo``.
 
     A payload has the record's ID as text, the fields of `_fields` and the two dates of the record. None is
     the empty value in it, a many2one is the other record's ID as text.
@@ -51,9 +52,9 @@ class OdooAdapter(CRUDAdapter):
     _fields: ClassVar[Mapping[str, str]] = {}
 
     @property
-    def client(self) -> OdooClient:
-        """The client of this backend, opened by its ``work_on``."""
-        client: OdooClient = self.work.odoo
+    def client(self) -> Connection:
+        """The connection to this backend, shared with all other work on it."""
+        client: Connection = self.work.odoo
         return client
 
     def created_at(self, payload: Mapping[str, Any]) -> datetime | None:

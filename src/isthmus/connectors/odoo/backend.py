@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from isthmus.component import WorkContext
+from isthmus.connectors.odoo.connection import Connection
 from isthmus.connectors.odoo.country import Countries
 from isthmus.connectors.odoo.moment import moment, read_moments
 from isthmus.env import ModelExtension
@@ -101,15 +102,13 @@ class OdooBackendMethods(ModelExtension):
 
     @contextmanager
     def work_on(self, model_name: str, **extra: Any) -> Iterator[WorkContext]:
-        """Open the work on a model, with the client as ``work.odoo``, and what is read once for all of it."""
-        with closing(self.open_client()) as client:
-            client.on_call = self.env.external_call
-            # Calls are made where nothing of our own database can be read.
-            context = dict(self._option("context") or {})
-            shared = {"countries": Countries(self.env), "odoo_countries": {}, "odoo_context": context}
-            extra = {**shared, **extra}
-            with super().work_on(model_name, odoo=client, **extra) as work:  # type: ignore[misc]
-                yield work
+        """Open the work on a model; the connection is ``work.odoo``, and some things are read only once."""
+        # Calls are made where nothing of our own database can be read.
+        context = dict(self._option("context") or {})
+        shared = {"countries": Countries(self.env), "odoo_countries": {}, "odoo_context": context}
+        connection = Connection(self.env, self["name"])  # type: ignore[index]  # of Record
+        with super().work_on(model_name, **{"odoo": connection, **shared, **extra}) as work:  # type: ignore[misc]
+            yield work
 
     def needed_models(self) -> list[str]:
         """List the models there that are chosen to take part, by this backend or as a store of ours."""
