@@ -11,6 +11,7 @@ from odoo_company import PROJECT, QUIET, STAGE, TASK, Company
 from isthmus.errors import IsthmusError
 from isthmus.mapping import ImportMapper, mapping, only_create
 from isthmus.simulators.odoo import PROJECT_USER
+from isthmus.sync import Operation, RecordImporter
 
 Make = Callable[..., Company]
 BURSTS = {
@@ -285,6 +286,16 @@ class Misspelt(ImportMapper):
         return {"date_deadlin": None}
 
 
+class OneByOne(RecordImporter):
+    """Somebody's own way to create tasks."""
+
+    _inherit = "trello.card.importer"
+
+    def _create(self, operation: Operation) -> Any:
+        """Create a task by a call of its own."""
+        return self.env[self.record_model].create(operation.values).id
+
+
 class TestWeather:
     """What passes by itself."""
 
@@ -335,6 +346,37 @@ class TestWeather:
             assert synced.here() == synced.there()
         assert len(synced.tasks()) == 6
         assert (synced.inbox(), synced.failed(), synced.effects()) == ([], [], 0)
+
+    def test_a_create_that_comes_late_is_found_though_its_repetition_was_refused(
+        self, synced: Company
+    ) -> None:
+        """The key of the first one is kept until it is known what became of it."""
+        synced.trello.state.create_card(synced.lists[0], name="Late")
+        synced.odoo.faults.next("late", method="load")
+        with suppress(IsthmusError):
+            synced.fetch(full=True)
+        synced.odoo.faults.next("serialization", method="load")
+        with suppress(IsthmusError):
+            synced.fetch(full=True)
+
+        synced.odoo.faults.release()
+        synced.fetch(full=True)
+        synced.settle()
+
+        assert synced.names_here().count("Late") == synced.names_there().count("Late") == 1
+        assert (synced.inbox(), synced.failed(), synced.effects()) == ([], [], 0)
+
+    def test_what_a_step_of_a_connector_has_made_is_not_made_again(self, make_company: Make) -> None:
+        """When the next record of its page is refused, or the server goes away."""
+        company = make_company(components=(OneByOne,))
+        bad = company.names_there()[2]
+        company.constrain(TASK, lambda row: "No." if row["name"] == bad else None)
+
+        told = company.sync()
+
+        assert told.code == 0
+        assert company.names_here() == [name for name in company.names_there() if name != bad]
+        assert len(company.inbox()) == 1
 
     def test_maintenance_is_told_by_every_command(self, synced: Company) -> None:
         """And is over when it is over."""
