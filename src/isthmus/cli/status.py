@@ -99,8 +99,11 @@ def _problems(session: Session, found: Mapping[str, Any]) -> list[str]:
         problems.append(str(exc))
     if not found["backends"]:
         problems.append("there is no backend: isthmus backend add trello")
+    homes = {store.backend for store in session.hub.settings.stores.values()}
     problems += [
-        f"backend {b['name']!r} is disabled, nothing goes in or out: isthmus backend enable {b['name']}"
+        f"backend {b['name']!r} is disabled, nothing goes in or out"
+        f"{', also of the records of ours that live there' if b['name'] in homes else ''}: "
+        f"isthmus backend enable {b['name']}"
         for b in found["backends"]
         if not b["active"]
     ]

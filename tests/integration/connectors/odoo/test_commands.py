@@ -176,6 +176,25 @@ def test_an_overlap_is_a_time(add: Run, run: Run, overlap: str) -> None:
     assert "--overlap: a length of time is seconds, or like 500ms" in refused["error"]["message"]
 
 
+def test_a_disabled_backend_stops_the_store_of_ours_too(add: Run, run: Run) -> None:
+    """
+    The status says so without asking the server; a run says how to go on.
+    """
+    add()
+    stored = SETTINGS + '[stores.ours]\nbackend = "company"\nmodels = ["res.partner", "res.country"]\n'
+    Path("isthmus.toml").write_text(stored)
+    run("backend", "disable", "company")
+
+    (problem,) = [p for p in run("status")["problems"] if "disabled" in p]
+    refused = run("import", "company", code=3)
+
+    assert problem == (
+        "backend 'company' is disabled, nothing goes in or out, also of the records of ours that live there: "
+        "isthmus backend enable company"
+    )
+    assert refused["error"]["message"] == "backend 'company' is disabled: `isthmus backend enable company`"
+
+
 def test_partners_are_selected_and_imported(add: Run, run: Run) -> None:
     """
     Without a selection the report says how to make one.
