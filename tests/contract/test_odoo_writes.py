@@ -164,6 +164,18 @@ class TestCalls:
         with pytest.raises(PendingWriteError):
             env[TASK].create({"name": "x"})
 
+    def test_not_even_fields_are_asked_for_once_something_was_written(self, env: Env) -> None:
+        """What is known already is told all the same."""
+        assert "name" in env[PROJECT].fields
+        env.session.execute(SqlModel.metadata.tables["isthmus_lease"].delete())
+        env.transaction.mark("write of sale.order")
+
+        with pytest.raises(PendingWriteError) as caught:
+            _ = env[TASK].fields
+
+        assert "cannot read the fields of project.task" in str(caught.value)
+        assert "name" in env[PROJECT].fields
+
     def test_the_env_s_context_goes_along(self, env: Env, odoo: OdooSimulator) -> None:
         """Language, archived records, companies: what Odoo knows of it, and nothing else."""
         odoo.as_user("admin").create(TASK, {"name": "away", "active": False})

@@ -30,6 +30,8 @@ class Model:
         """What fields it has, by name; a remote store is asked when they are first needed."""
         # No cached_property: before Python 3.12 all models of all threads would wait for one that asks.
         if self._fields is None:
+            if self.env.transaction.written and not self.store.is_described(self._name):
+                self.env.external_call(f"read the fields of {self._name}")
             self._fields = self.store.fields(self._name)
         return self._fields
 

@@ -44,6 +44,10 @@ class Store(Protocol):
         """Tell a model's fields by name."""
         ...
 
+    def is_described(self, model: str) -> bool:
+        """Tell whether `fields` knows the answer, and asks nobody."""
+        ...
+
     def search(
         self, env: Any, model: str, domain: AllOf, *, order: str | None, limit: int | None, offset: int
     ) -> list[Key]:

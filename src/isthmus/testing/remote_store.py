@@ -120,6 +120,10 @@ class RemoteStore:
             }
         return self._fields[model]
 
+    def is_described(self, model: str) -> bool:
+        """Tell whether the server was asked already."""
+        return model in self._fields
+
     def key(self, model: str, text: str) -> Key:
         """Turn the text form of a key back into the key."""
         self.fields(model)

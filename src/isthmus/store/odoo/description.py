@@ -55,6 +55,10 @@ class Descriptions:
             self._known[version.name, model] = known
         return known
 
+    def knows(self, model: str) -> bool:
+        """Tell whether a model was described already."""
+        return any(known == model for _, known in self._known)
+
     def fields(self, model: str) -> Mapping[str, Field]:
         """Tell a model's fields by name."""
         return self.spelling(model).fields

@@ -100,6 +100,10 @@ class OdooStore:
             raise UnknownModelError(model, self._models)
         return self._descriptions.fields(model)
 
+    def is_described(self, model: str) -> bool:
+        """Tell whether the server was asked already."""
+        return self._descriptions.knows(model)
+
     def key(self, model: str, text: str) -> Key:  # noqa: ARG002 - the seam's signature
         """Turn the text form of a key back into the key.
 
