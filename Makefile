@@ -16,8 +16,9 @@ CONSTRAINTS_BENCH := requirements/constraints-bench.txt
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; \
 	done)
-# In the order of the folders: the files of few, but long, tests come first, so that none is left to the end.
-TWO_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+# Three for two cores, since half of the time is waiting. In the order of the folders: the files of few, but
+# long, tests come first, so that none is left to the end.
+PROCESSES := -n 3 --dist loadfile --no-loadscope-reorder
 # The tests' files go into memory where there is room and programs may be run, unless TMPDIR says otherwise: a
 # commit to SQLite takes microseconds there, a new PostgreSQL database a fifth of the time.
 IN_MEMORY = $(shell p=$$(mktemp /dev/shm/isthmus-XXXXXX 2>/dev/null) || exit 0; chmod +x "$$p"; \
@@ -37,10 +38,10 @@ demo: $(VENV)/.installed  ## the main job, on embedded SQLite, in under a minute
 	@$(BIN)/isthmus demo $(ARGS)
 
 test: $(VENV)/.installed-dev  ## every test, on SQLite and on a real PostgreSQL
-	@$(if $(TMPDIR),,$(IN_MEMORY)) $(BIN)/python -m pytest $(TWO_PROCESSES) -m "not chaos" $(ARGS)
+	@$(if $(TMPDIR),,$(IN_MEMORY)) $(BIN)/python -m pytest $(PROCESSES) -m "not chaos" $(ARGS)
 
 chaos: $(VENV)/.installed-dev  ## the heavy forms of the tests that `make test` runs reduced
-	@$(BIN)/python -m pytest $(TWO_PROCESSES) -m chaos $(ARGS)
+	@$(BIN)/python -m pytest $(PROCESSES) -m chaos $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## tables of ratios, kept in benchmarks/results
 	@for bench in benchmarks/bench_*.py; do $(BIN)/python "$$bench" $(ARGS); done

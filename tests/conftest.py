@@ -1,5 +1,6 @@
 """Fixtures for every test: real databases of both kinds."""
 
+import logging
 import os
 import resource
 from collections.abc import Iterator
@@ -16,6 +17,17 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     name = collection_path.name
     helper = name.endswith(".py") and not name.startswith("test_") and name != "conftest.py"
     return True if helper else None
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """A command that runs in this process sets up its log; the next test has the one of before."""
+    loggers = [logging.getLogger(name) for name in (None, "isthmus", "httpx2")]
+    handlers, levels = loggers[0].handlers[:], [logger.level for logger in loggers]
+    yield
+    loggers[0].handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ def test_the_story_on_the_sql_store(databases: Databases, tmp_path: Path, kind: 
         TrelloStory(world).tell()
 
 
-@pytest.mark.parametrize("safety", ["native_key", "probe", "none"])
+# An Odoo is another one with a native key (`test_odoo_story.py`).
+@pytest.mark.parametrize("safety", [pytest.param("native_key", marks=pytest.mark.chaos), "probe", "none"])
 def test_the_story_on_a_remote_store(databases: Databases, tmp_path: Path, safety: str) -> None:
     """The same story where our records live behind an API and another client edits them."""
     with on_remote(databases, safety, tmp_path) as world:

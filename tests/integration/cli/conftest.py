@@ -1,7 +1,6 @@
 """Run commands of the program in this process, in a folder of their own."""
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,15 +71,10 @@ class Folder:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
-    """An empty folder; the log is afterwards as it was."""
-    root, ours = logging.getLogger(), logging.getLogger("isthmus")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """An empty folder."""
     monkeypatch.delenv("ISTHMUS_DATABASE_URL", raising=False)
-    yield Folder(tmp_path, monkeypatch)
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
+    return Folder(tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -227,10 +227,11 @@ def test_a_database_that_does_not_fit_is_told(ready: Folder, tmp_path: Path) -> 
     assert "look at the setting database_url" in away.err
 
 
-def test_a_locked_database_is_told(synced: Folder) -> None:
+def test_a_locked_database_is_told(synced: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     When another program holds the database for too long, the sentence says so.
     """
+    monkeypatch.setattr("isthmus.store.sql.engine._BUSY_TIMEOUT_MS", 200)
     with closing(sqlite3.connect(synced.path / "isthmus.db", isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         result = synced.run("backend", "disable", "trello")

@@ -264,11 +264,11 @@ def test_slow_senders_do_not_keep_others_out(serve: Serve, desk: Desk) -> None:
     """
     When all threads wait for slow ones, a hint is taken as soon as their time is over.
     """
-    server = serve(desk, threads=2, request_s=0.5)
-    slow = [connect(server) for _ in range(2)]
-    status = ask(server)[0]
-    for connection in slow:
-        connection.close()
+    server = serve(desk, threads=2, request_s=1.0)
+    with closing(connect(server)), closing(connect(server)):
+        # The time of the third begins when it comes: it must outlast theirs.
+        threading.Event().wait(0.5)
+        status = ask(server)[0]
 
     assert status == 202
 

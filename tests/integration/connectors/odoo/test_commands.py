@@ -1,7 +1,6 @@
 """The commands that concern an Odoo, on a real hub and a simulated server."""
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,10 +18,8 @@ SETTINGS = 'database_url = "sqlite:///isthmus.db"\nplugins = ["odoo"]\nmodels = 
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Run a command in a folder that is set up; gives its JSON document. The log is as before afterwards."""
-    root, ours = logging.getLogger(), logging.getLogger("isthmus")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in a folder that is set up; gives its JSON document."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ISTHMUS_DATABASE_URL", raising=False)
     (tmp_path / "isthmus.toml").write_text(SETTINGS)
@@ -33,10 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         return done.stdout if plain else json.loads(done.stdout)
 
     command("init")
-    yield command
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
+    return command
 
 
 @pytest.fixture

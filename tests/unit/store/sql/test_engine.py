@@ -65,10 +65,11 @@ def _hurry(engine: Engine) -> None:
     event.listen(engine, "connect", connected)
 
 
-def test_a_lock_that_stays_is_told_as_busy(engine: Engine, url: str) -> None:
+def test_a_lock_that_stays_is_told_as_busy(engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     On both databases, so that the job is tried again.
     """
+    monkeypatch.setattr("isthmus.store.sql.engine._BUSY_TIMEOUT_MS", 200)
     other = make_engine(url)
     _hurry(other)
     statement = text("DELETE FROM isthmus_rate")
