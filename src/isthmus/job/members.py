@@ -232,7 +232,8 @@ class Members:
         for _, claim in groupby(jobs, key=lambda job: job.claim_no):
             left = list(claim)
             together = self._begun_together(left)
-            for number, job in enumerate(left):
+            # The first one last: another process that looks in between must not take its follower for it.
+            for number, job in reversed(list(enumerate(left))):
                 if number < together:
                     moved = self._outcomes.suspect(job, overdue=overdue)
                 elif number == 0:

@@ -351,6 +351,31 @@ class TestCharging:
             ("pending", 1, 1, False),
         ]
 
+    def test_two_that_take_the_same_jobs_back_charge_the_first_only(
+        self, by_hand: Any, start_process: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        They go back one by one, and who looks in between finds the rest: its first was not begun.
+        """
+        process, other = start_process(), start_process()
+        gone = by_hand.worker(owner=process.gone)
+        by_hand.jobs(3, state="started", attempt=1, worker_id=gone, claim_no=1, alone=True)
+        outcomes = process.members._outcomes
+
+        def and_the_other_looks(move: Any) -> Any:
+            def moved(job: Any, **options: Any) -> int:
+                count: int = move(job, **options)
+                other.members.look(NONE)
+                return count
+
+            return moved
+
+        for name in ("rescue", "unclaim", "suspect"):
+            monkeypatch.setattr(outcomes, name, and_the_other_looks(getattr(outcomes, name)))
+        process.members.look(NONE)
+
+        assert read(by_hand, "state", "rescues") == [("pending", 1), ("pending", 0), ("pending", 0)]
+
     def test_those_that_shared_a_transaction_run_alone_next_time(
         self, by_hand: Any, start_process: Any
     ) -> None:
