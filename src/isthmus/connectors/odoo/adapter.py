@@ -26,8 +26,6 @@ KEY: Final = "@key"
 
 _PAGE: Final = 500
 _ALL: Final = {"active_test": False}
-_NAMES_ALWAYS: Final = 14
-"""The last major version whose `search_read` gives every many2one with its name."""
 _STAMPS: Final = ("create_date", "write_date")
 
 
@@ -187,7 +185,12 @@ class OdooAdapter(CRUDAdapter):
         Raises:
             AnswerCutError: When even one record is too long.
         """
-        options = {"fields": list(fields), "order": order, "limit": limit, **self._without_names()}
+        options = {
+            "fields": list(fields),
+            "order": order,
+            "limit": limit,
+            **self.client.version.search_read_options,
+        }
         try:
             rows: list[dict[str, Any]] = self.client.call(
                 self._odoo_model,
@@ -206,10 +209,6 @@ class OdooAdapter(CRUDAdapter):
             if len(rows) == half:
                 rows += self._search(domain, order, limit - half, fields, offset + half)
         return rows
-
-    def _without_names(self) -> dict[str, Any]:
-        """Spare the server the names of related records, where it can be told to."""
-        return {"load": ""} if self.client.version.major > _NAMES_ALWAYS else {}
 
     @property
     def _context(self) -> dict[str, Any]:

@@ -34,8 +34,6 @@ LAG: Final = timedelta(minutes=5)
 
 _GROUP: Final = 1_000
 """Records that are read together when one of them is looked at."""
-_PLAIN_SEARCH_READ: Final = 17
-"""The first version that is known to leave names of related records out of a search_read if asked to."""
 _CONTEXT: Final = ("lang", "tz", "allowed_company_ids")
 """Keys of the env's context that Odoo knows too."""
 
@@ -369,9 +367,7 @@ class OdooStore:
         what, terms = f"look for changes of {model}", {"domain": to_wire(domain)}
         context = {**self._context, "active_test": False}
         page: dict[str, Any] = {"limit": limit, "order": order}
-        options = {"fields": names, **page}
-        if self._client().version.major >= _PLAIN_SEARCH_READ:
-            options["load"] = ""
+        options = {"fields": names, **page, **self._client().version.search_read_options}
         try:
             rows = self._call(
                 model, "search_read", args=terms, options=options, context=context, what=what, safe=True
