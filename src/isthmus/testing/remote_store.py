@@ -13,14 +13,12 @@ from isthmus.errors import (
     IsthmusError,
     MissingRecordError,
     NetworkRetryableError,
-    NotGathered,
-    PhaseError,
-    TransactionError,
     UnknownModelError,
 )
 from isthmus.http import HTTPClient, Timeout
 from isthmus.store.odoo.feed import Feed, Row
 from isthmus.store.odoo.wire import from_wire, to_wire
+from isthmus.store.prefetch import Prefetch
 from isthmus.testing.remote_faults import WRITES
 from isthmus.testing.remote_wire import key_from_wire
 
@@ -75,6 +73,7 @@ class RemoteStore:
         self.create_safety = CreateSafety(create_safety)
         self._models = tuple(models)
         self._lag = lag
+        self._prefetch = Prefetch(self, self._wanted)
         self._fields: dict[str, dict[str, Field]] = {}
         self._key_kinds: dict[str, str] = {}
         # One attempt each: whoever counts calls, or plans faults, wants to see each.
@@ -181,60 +180,20 @@ class RemoteStore:
         return self.key(field.relation, value)
 
     def get(self, record: Record, field: str) -> Any:
-        """Read one field of one record, together with the records it was found with.
+        """Read one field of one record, together with the records it was found with."""
+        return self._prefetch.get(record, field)
 
-        Raises:
-            MissingRecordError: When the record does not exist.
-            NotGathered: When a synchroniser decides now: it has to bring the value first.
-        """
-        cache = self._cache(record.env, record._name)
-        known = cache.get(record.id)
-        if known is None or (known and field not in known):
-            try:
-                self._fetch(record, field, cache)
-            except PhaseError as exc:
-                raise NotGathered(record._name, record.id, field) from exc
-            known = cache[record.id]
-        if not known:
-            raise MissingRecordError(f"{record!r} does not exist (any more)")
-        return known[field]
-
-    def _cache(self, env: Env, model: str) -> dict[Key, dict[str, Any]]:
-        cache: dict[Key, dict[str, Any]] = env.memo.setdefault((self, model), {})
-        return cache
-
-    def _fetch(self, record: Record, field: str, cache: dict[Key, dict[str, Any]]) -> None:
-        """Read the record and its group; a missing one is noted as empty."""
-        env, model = record.env, record._name
-        described = self.fields(model)
-        usual = [f.name for f in described.values() if f.type not in X2MANY and f.type != "binary"]
-        wanted = [field] if field not in usual else usual
-        group = [k for k in record._group or () if k not in cache or field not in cache[k]]
-        if record.id in group:
-            start = group.index(record.id)
-            group = group[start : start + _GROUP]
-        else:
-            group = [record.id]
-        rows = {row["id"]: row for row in self.read(env, model, group, wanted)}
-        # The call may have ended a transaction, and with it what was known.
-        cache = self._cache(env, model)
-        for key in group:
-            if key in rows:
-                cache.setdefault(key, {}).update(rows[key])
-            else:
-                cache[key] = {}
+    def _wanted(self, model: str, field: str) -> list[str]:
+        """Tell what to read with a field: all plain ones, or just this one."""
+        described = self.fields(model).values()
+        usual = [f.name for f in described if f.type not in X2MANY and f.type != "binary"]
+        return usual if field in usual else [field]
 
     # -- writing -----------------------------------------------------------------------
 
     def set(self, record: Record, field: str, value: Any) -> None:  # noqa: ARG002 - the seam's signature
-        """Refuse an assignment: each would be a call of its own.
-
-        Raises:
-            TransactionError: Always; says what to do.
-        """
-        raise TransactionError(
-            f"{record!r}.{field} cannot be assigned, the record lives in store {self.name!r}: use write()"
-        )
+        """Refuse an assignment: each would be a call of its own."""
+        self._prefetch.set(record, field)
 
     def create(self, env: Env, model: str, values: Sequence[Mapping[str, Any]]) -> list[Key]:
         """Create records by one call."""
@@ -280,9 +239,8 @@ class RemoteStore:
         try:
             self._call(method, model, {"ids": list(ids), **args})
         finally:
-            # Also after an unknown outcome; relations show on both sides, so all models are forgotten.
-            for place in [p for p in env.memo if isinstance(p, tuple) and p[0] is self]:
-                del env.memo[place]
+            # Also after an unknown outcome.
+            self._prefetch.forget(env)
 
     # -- what a create of unknown outcome has made -------------------------------------
 

@@ -10,11 +10,7 @@ from isthmus.errors import (
     AnswerCutError,
     CredentialsError,
     InvalidDataError,
-    MissingRecordError,
-    NotGathered,
-    PhaseError,
     RecordValueError,
-    TransactionError,
     UnknownFieldError,
     UnknownModelError,
 )
@@ -28,6 +24,7 @@ from isthmus.store.odoo.reading import Reading
 from isthmus.store.odoo.rights import may
 from isthmus.store.odoo.values import Values
 from isthmus.store.odoo.wire import to_wire
+from isthmus.store.prefetch import Prefetch
 
 LAG: Final = timedelta(minutes=5)
 """How long a transaction of Odoo may last."""
@@ -74,6 +71,7 @@ class OdooStore:
         self._terms = Terms(self._spelling)
         self._values = Values(self._spelling)
         self._reading = Reading(self._call)
+        self._prefetch = Prefetch(self, self._wanted, _CONTEXT)
         self._creation = Creation(client, self._spelling, self._values)
         self._context = dict(context or {})
         self._lag = lag
@@ -140,7 +138,7 @@ class OdooStore:
             return []  # to Odoo it means no limit
         found = self._search(env, model, terms, order, limit, offset, self._searched(env))
         # What was known of them may be of before: whoever searches wants to see how they are.
-        cache = self._cache(env, model)
+        cache = self._prefetch.known(env, model)
         for key in found:
             cache.pop(key, None)
         return found
@@ -199,63 +197,26 @@ class OdooStore:
         ]
 
     def get(self, record: Record, field: str) -> Any:
-        """Read one field of one record, together with the records it was found with.
+        """Read one field of one record, together with the records it was found with."""
+        value = self._prefetch.get(record, field)
+        self._looked_at.setdefault(record._name, {})[field] = None
+        return value
 
-        Raises:
-            MissingRecordError: When the record does not exist.
-            NotGathered: When a synchroniser decides now: it has to bring the value first.
-        """
-        cache = self._cache(record.env, record._name)
-        known = cache.get(record.id)
-        if known is None or (known and field not in known):
-            try:
-                self._fetch(record, field, cache)
-            except PhaseError as exc:
-                raise NotGathered(record._name, record.id, field) from exc
-            known = self._cache(record.env, record._name)[record.id]
-        if not known:
-            raise MissingRecordError(f"{record!r} does not exist (any more)")
-        return known[field]
-
-    def _cache(self, env: Env, model: str) -> dict[Key, dict[str, Any]]:
-        place = (self, model, *(str(env.ctx.get(key)) for key in _CONTEXT))
-        cache: dict[Key, dict[str, Any]] = env.memo.setdefault(place, {})
-        return cache
-
-    def _fetch(self, record: Record, field: str, cache: dict[Key, dict[str, Any]]) -> None:
-        """Read the record and its group; a missing one is noted as empty."""
-        env, model = record.env, record._name
-        looked_at = self._looked_at.setdefault(model, {})
+    def _wanted(self, model: str, field: str) -> list[str]:
+        """Tell what to read with a field: what was looked at before, of what there (still) is."""
         described = self._spelling(model).fields
-        usual = [n for n in list(looked_at) if n in described and described[n].type != "binary"]
-        wanted = list(dict.fromkeys((*usual, field)))
-        group = [k for k in record._group or () if k not in cache or field not in cache[k]]
-        if record.id in group:
-            start = group.index(record.id)
-            group = group[start : start + _GROUP]
-        else:
-            group = [record.id]
-        rows = {row["id"]: row for row in self.read(env, model, group, wanted)}
-        looked_at[field] = None
-        # The call may have ended a transaction, and with it what was known.
-        cache = self._cache(env, model)
-        for key in group:
-            if key in rows:
-                cache.setdefault(key, {}).update(rows[key])
-            else:
-                cache[key] = {}
+        usual = [
+            name
+            for name in list(self._looked_at.get(model, ()))
+            if name in described and described[name].type != "binary"
+        ]
+        return list(dict.fromkeys((*usual, field)))
 
     # -- writing -----------------------------------------------------------------------
 
     def set(self, record: Record, field: str, value: Any) -> None:  # noqa: ARG002 - the seam's signature
-        """Refuse an assignment: each would be a call of its own.
-
-        Raises:
-            TransactionError: Always; says what to do.
-        """
-        raise TransactionError(
-            f"{record!r}.{field} cannot be assigned, the record lives in store {self.name!r}: use write()"
-        )
+        """Refuse an assignment: each would be a call of its own."""
+        self._prefetch.set(record, field)
 
     def create(self, env: Env, model: str, values: Sequence[Mapping[str, Any]]) -> list[Key]:
         """Create records by one call."""
@@ -265,7 +226,7 @@ class OdooStore:
         what = _named("create", model, rows, new=True)
         env.external_call(what)
         made: Any = self._call(model, "create", args={"vals_list": rows}, context=self._usual(env), what=what)
-        self._forget(env)
+        self._prefetch.forget(env)
         return list(made)
 
     def create_keyed(
@@ -286,7 +247,7 @@ class OdooStore:
         try:
             return self._creation.create(model, rows, keys, self._usual(env), what)
         finally:
-            self._forget(env)
+            self._prefetch.forget(env)
 
     def find_created(
         self, env: Env, model: str, key: str, values: Mapping[str, Any], since: datetime  # noqa: ARG002 - found by key
@@ -330,12 +291,7 @@ class OdooStore:
             # Not the model but a record is refused, by a rule: the others must not wait for it.
             raise InvalidDataError(str(exc)) from exc
         finally:
-            self._forget(env)
-
-    def _forget(self, env: Env) -> None:
-        """Trust no value read before a write; relations show on both sides, so of no model."""
-        for place in [p for p in env.memo if isinstance(p, tuple) and p[0] is self]:
-            del env.memo[place]
+            self._prefetch.forget(env)
 
     # -- change feed -------------------------------------------------------------------
 
