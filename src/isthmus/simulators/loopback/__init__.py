@@ -1,5 +1,6 @@
-"""What simulators have in common: HTTP on loopback, faults, a log, deliveries."""
+"""What simulators have in common: HTTP on loopback, faults, control routes, a log, deliveries."""
 
+from isthmus.simulators.loopback.control import ControlRoutes
 from isthmus.simulators.loopback.deliveries import Deliveries, send_out
 from isthmus.simulators.loopback.faults import Fault, FaultDeck, FaultPlan
 from isthmus.simulators.loopback.log import Log
@@ -9,6 +10,7 @@ from isthmus.simulators.loopback.simulator import Simulator
 
 __all__ = [
     "Answer",
+    "ControlRoutes",
     "Deliveries",
     "Exchange",
     "Fault",

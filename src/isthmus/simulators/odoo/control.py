@@ -1,14 +1,9 @@
-"""The control routes below ``/_control/``: how another process drives the simulator.
+"""The control routes of the simulated Odoo: how another process drives it."""
 
-They need no credentials and exist on loopback only, as the whole server does.
-"""
-
-import json
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from isthmus.simulators.loopback import Answer, Request, json_answer, text_answer
+from isthmus.simulators.loopback import Answer, ControlRoutes, Request, text_answer
 from isthmus.simulators.odoo.automation import Rule
 from isthmus.simulators.odoo.calls import Calls
 from isthmus.simulators.odoo.errors import OdooError
@@ -49,56 +44,39 @@ class Controlled(Protocol):
         ...
 
 
-class Control:
-    """Answers the control routes; bodies are JSON objects.
+class Control(ControlRoutes):
+    """Answers the control routes; bodies are JSON objects. Beside those of every simulator there are these.
 
     ============================  ==========================================================
     ``GET info``                  url, database, login, password
     ``POST key``                  ``{login, days}``: a new API key
     ``POST seed``                 ``{projects, stages, tasks}``: demo content
-    ``GET faults``                plan, one-shots, switches, what has fired, late effects pending
-    ``POST faults``               ``{"plan": {...}}``, ``{"next": {...}}``, ``{"clear": true}``, switches
-    ``POST release``              ``{"count": n}``, all without it: late effects happen now
+    ``POST faults``               also sets the switches of `Faults` by their names
     ``GET calls``                 the log; ``DELETE`` empties it
     ``POST call``                 ``{login, model, method, args, kwargs}``: somebody does something
     ``POST automation``           ``{model, url, on, fields}``: a rule that sends webhooks
-    ``POST stop``                 ends the program
     ============================  ==========================================================
     """
 
     def __init__(self, simulator: Controlled) -> None:
         self._simulator = simulator
-        self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
+        own = {
             ("GET", "info"): self._info,
             ("POST", "key"): lambda values: {"key": simulator.api_key(**values)},
             ("POST", "seed"): self._seed,
-            ("GET", "faults"): lambda _: simulator.faults.describe(),
-            ("POST", "faults"): simulator.faults.obey,
-            ("POST", "release"): lambda values: {"released": simulator.faults.release(values.get("count"))},
             ("GET", "calls"): lambda _: {"calls": [asdict(call) for call in simulator.calls]},
             ("DELETE", "calls"): self._clear_calls,
             ("POST", "call"): self._call,
             ("POST", "automation"): self._automation,
-            ("POST", "stop"): lambda _: {},
         }
+        super().__init__(simulator.faults, simulator.request_stop, own)
 
     def answer(self, request: Request) -> Answer:
-        """Answer a control request; what cannot be understood is a 400 that says why."""
+        """Answer a control request; what the simulated server refuses is a 400 that says why."""
         try:
-            values = json.loads(request.body or b"{}")
-            route = self._routes.get((request.method, request.path.removeprefix("/_control/")))
-            if route is None:
-                return text_answer(404, f"no control route {request.method} {request.path}")
-            return json_answer(route(values))
+            return super().answer(request)
         except OdooError as error:
             return text_answer(400, f"{error.name}: {error.message}")
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            return text_answer(400, f"{type(error).__name__}: {error}")
-
-    def after(self, request: Request) -> None:
-        """Do what must wait until the answer is on its way: stopping ends this connection too."""
-        if (request.method, request.path) == ("POST", "/_control/stop"):
-            self._simulator.request_stop()
 
     def _info(self, _: dict[str, Any]) -> Any:
         return {name: getattr(self._simulator, name) for name in ("url", "database", "login", "password")}

@@ -1,14 +1,9 @@
-"""The control routes below ``/_control/``: how another process drives the simulator.
+"""The control routes of the simulated Trello: how another process drives it."""
 
-They need no credentials and exist on loopback only, as the whole server does.
-"""
-
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final, Protocol
 
-from isthmus.simulators.loopback import Answer, Request, json_answer, text_answer
-from isthmus.simulators.trello.bodies import read_body
+from isthmus.simulators.loopback import Answer, ControlRoutes, Request, text_answer
 from isthmus.simulators.trello.faults import Faults
 from isthmus.simulators.trello.journal import RequestLog
 from isthmus.simulators.trello.people import People
@@ -56,49 +51,36 @@ class Controlled(Protocol):
         ...
 
 
-class Control:
-    """Answers the control routes; bodies are JSON objects.
+class Control(ControlRoutes):
+    """Answers the control routes; bodies are JSON objects. Beside those of every simulator there are these.
 
     ============================  ==========================================================
     ``GET info``                  url, key, token, secret, member_id
     ``POST seed``                 ``{boards, lists, cards}``: demo content
-    ``GET faults``                plan, one-shots, what has fired, late effects pending
-    ``POST faults``               ``{"plan": {...}}``, ``{"next": {...}}`` and/or ``{"clear": true}``
-    ``POST release``              ``{"count": n}``, all without it: late effects happen now
     ``GET requests``              log and counts per route; ``DELETE`` empties it
     ``GET state``                 boards, lists and cards with all fields
     ``POST edit``                 ``{"do": method of People, "args": [...], "values": {...}}``
-    ``POST stop``                 ends the program
     ============================  ==========================================================
     """
 
     def __init__(self, simulator: Controlled) -> None:
         self._simulator = simulator
-        self._routes: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
+        own = {
             ("GET", "info"): self._info,
             ("POST", "seed"): self._seed,
-            ("GET", "faults"): lambda _: simulator.faults.describe(),
-            ("POST", "faults"): self._faults,
-            ("POST", "release"): self._release,
             ("GET", "requests"): self._requests,
             ("DELETE", "requests"): self._clear_requests,
             ("GET", "state"): lambda _: simulator.state.dump(),
             ("POST", "edit"): self._edit,
-            ("POST", "stop"): lambda _: {},
         }
+        super().__init__(simulator.faults, simulator.request_stop, own)
 
     def answer(self, request: Request) -> Answer:
-        """Answer a control request; what cannot be understood is a 400 that says why."""
+        """Answer a control request; what the simulated server refuses keeps its status."""
         try:
-            values, _ = read_body("application/json", request.body)
-            route = self._routes.get((request.method, request.path.removeprefix("/_control/")))
-            if route is None:
-                return text_answer(404, f"no control route {request.method} {request.path}")
-            return json_answer(route(values))
+            return super().answer(request)
         except RefusedError as refused:
             return text_answer(refused.status, refused.message)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            return text_answer(400, f"{type(error).__name__}: {error}")
 
     def _info(self, _: dict[str, Any]) -> Any:
         names = ("url", "key", "token", "secret", "member_id")
@@ -107,12 +89,6 @@ class Control:
     def _seed(self, values: dict[str, Any]) -> Any:
         self._simulator.state.seed_demo(**values)
         return {}
-
-    def _faults(self, values: dict[str, Any]) -> Any:
-        return self._simulator.faults.obey(values)
-
-    def _release(self, values: dict[str, Any]) -> Any:
-        return {"released": self._simulator.faults.release(values.get("count"))}
 
     def _requests(self, _: dict[str, Any]) -> Any:
         log = self._simulator.requests
@@ -127,8 +103,3 @@ class Control:
             raise ValueError(f"unknown edit {values.get('do')!r}; known are {', '.join(EDITS)}")
         method = getattr(self._simulator.state, values["do"])
         return method(*values.get("args", ()), **values.get("values", {}))
-
-    def after(self, request: Request) -> None:
-        """Do what must wait until the answer is on its way: stopping ends this connection too."""
-        if (request.method, request.path) == ("POST", "/_control/stop"):
-            self._simulator.request_stop()
