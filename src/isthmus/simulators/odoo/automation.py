@@ -44,7 +44,7 @@ class _Delivery:
     body: bytes
 
 
-class Automations:
+class Automations(Deliveries[_Delivery]):
     """Watches what is committed and posts it.
 
     Attributes:
@@ -53,10 +53,10 @@ class Automations:
     """
 
     def __init__(self, world: OdooWorld) -> None:
+        super().__init__(self._post, name="odoo-webhooks")
         self.rules: list[Rule] = []
         self.delivered: list[int] = []
         self._world = world
-        self._deliveries: Deliveries[_Delivery] = Deliveries(self._deliver, name="odoo-webhooks")
         world.watchers.append(self._notice)
 
     def add(self, model: str, url: str, on: Sequence[str], fields: Sequence[str]) -> Rule:
@@ -79,22 +79,10 @@ class Automations:
         self.rules.append(rule)
         return rule
 
-    def start(self) -> None:
-        """Deliver from now on."""
-        self._deliveries.start()
-
-    def stop(self) -> None:
-        """Give up what is not delivered yet."""
-        self._deliveries.stop()
-
-    def wait_until_idle(self, timeout_s: float = 10) -> bool:
-        """Wait until everything that happened so far is delivered or given up."""
-        return self._deliveries.wait_until_idle(timeout_s)
-
     def _notice(self, changes: Iterable[Change]) -> None:
         for change in changes:
             for rule in [r for r in self.rules if r.model == change.model and change.action in r.on]:
-                self._deliveries.put(_Delivery(rule, self._body(rule, change)))
+                self.put(_Delivery(rule, self._body(rule, change)))
 
     def _body(self, rule: Rule, change: Change) -> bytes:
         told: dict[str, Any] = {
@@ -118,7 +106,7 @@ class Automations:
                 return row
         return {}
 
-    def _deliver(self, delivery: _Delivery) -> None:
+    def _post(self, delivery: _Delivery) -> None:
         try:
             status = send_out(
                 "POST",

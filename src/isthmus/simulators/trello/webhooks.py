@@ -57,25 +57,13 @@ class _Delivery:
     body: bytes
 
 
-class WebhookSender:
+class WebhookSender(Deliveries[_Delivery]):
     """Watches the world's actions and posts them to whoever subscribed."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(self._post, name="trello-webhooks")
         self._world = world
-        self._deliveries = Deliveries(self._deliver, name="trello-webhooks")
         world.watchers.append(self._notice)
-
-    def start(self) -> None:
-        """Deliver from now on (the thread begins with the first delivery)."""
-        self._deliveries.start()
-
-    def stop(self) -> None:
-        """Give up what is not delivered yet and end the thread."""
-        self._deliveries.stop()
-
-    def wait_until_idle(self, timeout_s: float = 10) -> bool:
-        """Wait until everything that happened so far is delivered or given up."""
-        return self._deliveries.wait_until_idle(timeout_s)
 
     def _notice(self, action: Action) -> None:
         concerned = {action.board_id, action.card_id, action.member_id, *action.list_ids}
@@ -86,9 +74,7 @@ class WebhookSender:
                     "model": self._model(hook.model_id),
                     "webhook": show(WEBHOOK, self._world, hook),
                 }
-                self._deliveries.put(
-                    _Delivery(webhook_id=hook.id, url=hook.callback_url, body=json.dumps(body).encode())
-                )
+                self.put(_Delivery(webhook_id=hook.id, url=hook.callback_url, body=json.dumps(body).encode()))
 
     def _model(self, model_id: str) -> Json:
         world = self._world
@@ -100,13 +86,13 @@ class WebhookSender:
             return show(CARD, world, world.cards[model_id])
         return show(MEMBER, world, world.members[model_id])
 
-    def _deliver(self, delivery: _Delivery) -> None:
+    def _post(self, delivery: _Delivery) -> None:
         headers = {
             "Content-Type": "application/json",
             "X-Trello-Webhook": signature(self._world.secret, delivery.body, delivery.url),
         }
         for pause_s in (0.0, *RETRY_AFTER_S):
-            if self._deliveries.stopping.wait(pause_s) or delivery.webhook_id not in self._world.webhooks:
+            if self.stopping.wait(pause_s) or delivery.webhook_id not in self._world.webhooks:
                 return
             try:
                 status = send_out("POST", delivery.url, delivery.body, headers)
