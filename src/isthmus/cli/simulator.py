@@ -1,6 +1,7 @@
 """``isthmus simulator``: a server on this machine that behaves like the real one."""
 
 import signal
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,11 @@ from isthmus.cli.session import Session
 from isthmus.errors import UsageError, near
 
 if TYPE_CHECKING:  # see isthmus.cli.session
-    from isthmus.simulators.odoo import OdooSimulator
-    from isthmus.simulators.trello import TrelloSimulator
+    from isthmus.simulators.loopback import Simulator
 
 _KNOWN = ("odoo", "trello")
+_NEXT_TRELLO = "isthmus backend add trello --url {url} --key {key} --token {token} --board all"
+_NEXT_ODOO = "isthmus backend add odoo --url {url} --database {database} --login {login} --key {key}"
 
 
 def add_to(app: typer.Typer) -> None:
@@ -66,41 +68,23 @@ def simulator(
 def _serve_trello(session: Session, port: int, seed: int, *, seed_demo: bool, limits: bool) -> None:
     from isthmus.simulators.trello import serve
 
-    def announce(made: "TrelloSimulator") -> None:
-        facts = {"url": made.url, "key": made.key, "token": made.token}
-        _announce(
-            session,
-            facts,
-            f"isthmus backend add trello --url {made.url} --key {made.key} --token {made.token} --board all",
-        )
-
+    announce = partial(_announce, session, _NEXT_TRELLO)
     serve(port, seed=seed, boards=3 if seed_demo else 0, limits=limits, announce=announce)
 
 
 def _serve_odoo(session: Session, port: int, version: str, *, seed_demo: bool) -> None:
     from isthmus.simulators.odoo import serve
 
-    def announce(made: "OdooSimulator") -> None:
-        key = made.api_key()
-        facts = {
-            "url": made.url,
-            "database": made.database,
-            "login": made.login,
-            "password": made.password,
-            "key": key,
-        }
-        _announce(session, facts, _NEXT_ODOO.format(**facts))
-
+    announce = partial(_announce, session, _NEXT_ODOO)
     try:
         serve(port, odoo_version=version, projects=3 if seed_demo else 0, announce=announce)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
-_NEXT_ODOO = "isthmus backend add odoo --url {url} --database {database} --login {login} --key {key}"
-
-
-def _announce(session: Session, facts: dict[str, str], example: str) -> None:
+def _announce(session: Session, next_command: str, made: "Simulator") -> None:
+    facts = made.way_in()
+    example = next_command.format(**facts)
     session.out.document({**facts, "next": [example], "run": session.run_id})
     session.out.facts(list(facts.items()))
     session.out.say(f"\nNext, in another terminal:\n  {example}\n\nCtrl-C ends it.")

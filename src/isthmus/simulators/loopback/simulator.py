@@ -1,7 +1,10 @@
 """Starting and stopping what listens on loopback."""
 
+import contextlib
+import sys
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -94,6 +97,21 @@ class Simulator(ABC):
         """
         return self._server is None or self._server.wait_idle(timeout_s)
 
+    def way_in(self) -> dict[str, str]:
+        """Tell what a client needs: the URL, and what a simulator wants to see there."""
+        return {"url": self.url}
+
+    def run(self, announce: Callable[[Self], None] | None = None) -> None:
+        """Listen until somebody asks for the end, or an interrupt.
+
+        Args:
+            announce: Told when it listens; prints the way in when not given.
+        """
+        with self:
+            (announce or _print)(self)
+            with contextlib.suppress(KeyboardInterrupt):
+                self.wait()
+
     def request_stop(self) -> None:
         """Let `wait` return; the one who waits stops the server."""
         self._stop_requested.set()
@@ -101,3 +119,10 @@ class Simulator(ABC):
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until somebody asks for the end."""
         return self._stop_requested.wait(timeout_s)
+
+
+def _print(simulator: Simulator) -> None:
+    facts = simulator.way_in()
+    width = max(map(len, facts))
+    sys.stdout.write("".join(f"{name:<{width}}  {value}\n" for name, value in facts.items()))
+    sys.stdout.flush()

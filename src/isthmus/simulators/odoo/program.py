@@ -1,6 +1,5 @@
 """The simulator as a program: print where it is, serve until told to stop."""
 
-import sys
 from collections.abc import Callable
 
 from isthmus.simulators.odoo.simulator import OdooSimulator
@@ -32,21 +31,4 @@ def serve(
     simulator = OdooSimulator(odoo_version, port=port, database=database, latency_s=latency_s)
     if projects:
         simulator.seed_demo(projects, stages, tasks)
-    with simulator:
-        (announce or _print)(simulator)
-        try:
-            simulator.wait()
-        except KeyboardInterrupt:
-            return
-
-
-def _print(simulator: OdooSimulator) -> None:
-    facts = {
-        "url": simulator.url,
-        "database": simulator.database,
-        "login": simulator.login,
-        "password": simulator.password,
-        "key": simulator.api_key(),
-    }
-    sys.stdout.write("".join(f"{name:<9} {value}\n" for name, value in facts.items()))
-    sys.stdout.flush()
+    simulator.run(announce)

@@ -84,6 +84,15 @@ class OdooSimulator(Simulator):
         )
         return desk.listen(port, self._clock)
 
+    def way_in(self) -> dict[str, str]:
+        """Tell the URL, the database, and password and a new key of the administrator."""
+        return super().way_in() | {
+            "database": self.database,
+            "login": self.login,
+            "password": self.password,
+            "key": self.api_key(),
+        }
+
     def api_key(self, login: str | None = None, *, days: float | None = None) -> str:
         """Make an API key.
 

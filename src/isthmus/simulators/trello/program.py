@@ -1,6 +1,5 @@
 """The simulator as a program: print where it is, serve until told to stop."""
 
-import sys
 from collections.abc import Callable
 
 from isthmus.simulators.trello.simulator import TrelloSimulator
@@ -30,14 +29,4 @@ def serve(
     simulator = TrelloSimulator(seed=seed, port=port, limits=limits)
     if boards:
         simulator.seed_demo(boards, lists, cards)
-    with simulator:
-        (announce or _print)(simulator)
-        try:
-            simulator.wait()
-        except KeyboardInterrupt:
-            return
-
-
-def _print(simulator: TrelloSimulator) -> None:
-    sys.stdout.write(f"url    {simulator.url}\nkey    {simulator.key}\ntoken  {simulator.token}\n")
-    sys.stdout.flush()
+    simulator.run(announce)

@@ -69,6 +69,10 @@ class TrelloSimulator(Simulator):
             control=Control(self),
         )
 
+    def way_in(self) -> dict[str, str]:
+        """Tell the URL, and the key and token of our own account."""
+        return super().way_in() | {"key": self.key, "token": self.token}
+
     def seed_demo(self, boards: int = 3, lists: int = 4, cards: int = 25) -> None:
         """Fill it: so many boards, lists per board, cards per list; names are always the same."""
         self.state.seed_demo(boards=boards, lists=lists, cards=cards)
