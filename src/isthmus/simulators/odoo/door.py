@@ -1,6 +1,5 @@
 """How a request gets into the world: the version told, the database asked for, who is let in."""
 
-import json
 from typing import Any
 
 from isthmus.simulators.odoo.errors import OdooError
@@ -75,6 +74,4 @@ class Door:
         """
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise OdooError("builtins.TypeError", "arguments are a list, named ones a mapping")
-        # A copy: the world may keep what it is given.
-        args, kwargs = json.loads(json.dumps([args, kwargs]))
         return self.world.execute(uid, str(model), str(method), args, kwargs)

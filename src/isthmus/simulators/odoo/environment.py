@@ -44,7 +44,7 @@ class Environment:
 
     def sudo(self) -> "Environment":
         """Give the same with all rights."""
-        return self if self.su else self._with(self.context, su=True)
+        return self if self.su else self._superuser
 
     def with_context(self, **context: Any) -> "Environment":
         """Give the same with more context."""
@@ -54,6 +54,18 @@ class Environment:
         return Environment(
             self.release, self.registry, self.database, self.transaction, self.uid, context, su=su
         )
+
+    @cached_property
+    def _superuser(self) -> "Environment":
+        return self._with(self.context, su=True)
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """The context's defaults, by field."""
+        prefix = "default_"
+        return {
+            key.removeprefix(prefix): value for key, value in self.context.items() if key.startswith(prefix)
+        }
 
     # -- who ---------------------------------------------------------------------------
 

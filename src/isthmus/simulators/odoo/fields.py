@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from isthmus.simulators.odoo import errors
@@ -14,11 +14,12 @@ Row = dict[str, Any]
 Compute = Callable[[Any, Row], Any]
 
 NEVER = 99
-_TEXT = ("char", "text", "html", "selection", "binary")
 _DATETIME = "%Y-%m-%d %H:%M:%S"
 _DATE = "%Y-%m-%d"
 _INT_MAX = 2**31 - 1
 _WHOLE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_EMPTY = {"boolean": False, "integer": 0, "float": 0.0, "monetary": 0.0}
+"""What columns keep instead of nothing."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ class Field:
         """Whether its value is in the row."""
         return self.stored and not self.many
 
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """What it may be, of a selection."""
+        return tuple(key for key, _ in self.selection)
+
     @property
     def on_delete(self) -> str:
         """What becomes of the row when the record it points to goes."""
@@ -132,37 +138,23 @@ def stored_value(model: str, field: Field, value: Any) -> Any:
         value_error: A ValueError, as Odoo's.
         wrong_value: A ValueError for a value that the field cannot take.
     """
-    kind = field.type
+    if value is None or value is False:
+        return _EMPTY.get(field.type)
+    if field.type == "selection":
+        if value in field.keys if field.selection else isinstance(value, str):
+            return value
+        raise errors.wrong_value(model, field.name, value)
+    keep = _KEEP.get(field.type)
     try:
-        if kind == "boolean":
-            return bool(value)
-        if kind == "integer":
-            return _integer(value)
-        if kind in {"float", "monetary"}:
-            return float(value or 0.0)
-        if value is None or value is False:
-            return None
-        if kind == "selection":
-            if any(value == key for key, _ in field.selection):
-                return value
-            if not field.selection and isinstance(value, str):
-                return value
-            raise errors.wrong_value(model, field.name, value)
-        if kind == "datetime":
-            return to_datetime(value)
-        if kind == "date":
-            return to_date(value)
-        if kind == "many2one":
-            return _many2one(value)
-        if kind == "html":
-            return sanitized(_text(value))
-        if kind in _TEXT:
-            return _text(value)
+        return keep(value) if keep else value
     except ValueError as error:
         raise errors.value_error(str(error)) from error
     except TypeError as error:
         raise errors.builtin("TypeError", str(error)) from error
-    return value
+
+
+def _float(value: Any) -> float:
+    return float(value or 0.0)
 
 
 def _integer(value: Any) -> int:
@@ -208,19 +200,36 @@ def to_date(value: Any) -> date:
     return datetime.strptime(value[:10], _DATE).date()  # noqa: DTZ007
 
 
+_KEEP: dict[str, Callable[[Any], Any]] = {
+    "boolean": bool,
+    "integer": _integer,
+    "float": _float,
+    "monetary": _float,
+    "datetime": to_datetime,
+    "date": to_date,
+    "many2one": _many2one,
+    "html": lambda value: sanitized(_text(value)),
+    "char": _text,
+    "text": _text,
+    "binary": _text,
+}
+
+
 def wire_value(field: Field, value: Any) -> Any:
     """Turn what the row keeps into what `read` shows; relations are not for this."""
     kind = field.type
+    if value is None or value is False:
+        return _EMPTY.get(kind, False)
     if kind == "boolean":
         return bool(value)
-    if kind == "integer":
-        return value or 0
-    if kind in {"float", "monetary"}:
-        return value or 0.0
-    if value is None or value is False:
-        return False
     if kind == "datetime":
-        return value.strftime(_DATETIME)
+        return _written(value, _DATETIME)
     if kind == "date":
-        return value.strftime(_DATE)
+        return _written(value, _DATE)
     return value
+
+
+@lru_cache(maxsize=4096)
+def _written(value: date, form: str) -> str:
+    # Rows of one transaction have one `write_date`.
+    return value.strftime(form)

@@ -1,5 +1,6 @@
 """What Odoo makes of HTML that it is given: a cleaned fragment, text wrapped in a paragraph."""
 
+import re
 from functools import lru_cache
 from html import escape
 from html.parser import HTMLParser
@@ -20,6 +21,8 @@ _BLOCK = frozenset({
 })  # fmt: skip
 _LINKS = ("href", "src", "action", "cite")
 _BAD_SCHEMES = ("javascript:", "vbscript:", "data:text")
+_PLAIN = re.compile(r"(?:<p>[^<>&\xa0]*</p>)+")
+"""Paragraphs with nothing but text in them, which is what most are: they stay as they are."""
 
 
 class _Cleaner(HTMLParser):
@@ -98,6 +101,8 @@ def sanitized(text: str) -> str:
     >>> sanitized("<p onclick='x()'>a<script>alert(1)</script></p>")
     '<p>a</p>'
     """
+    if _PLAIN.fullmatch(text):
+        return text
     if not text.strip():
         return ""
     cleaner = _Cleaner()

@@ -7,22 +7,35 @@ from typing import Any
 
 from isthmus.simulators.odoo import errors, orm
 from isthmus.simulators.odoo.environment import Environment
+from isthmus.simulators.odoo.external import find_external, split_external
+from isthmus.simulators.odoo.fields import Row
 from isthmus.simulators.odoo.model import Model
 from isthmus.simulators.odoo.tables import savepoint
-from isthmus.simulators.odoo.texts import CellError, RowError, converted
+from isthmus.simulators.odoo.texts import CellError, Reader, RowError, reader
 
 Path = list[str]
-_IMPORT = "__import__"
 
 
-@dataclass
+@dataclass(slots=True)
+class _Column:
+    """A column of the file: the field it is for, and what reads its cells or is its column in a list."""
+
+    name: str
+    read: Reader
+    inner: "_Column | None" = None
+
+
+Cells = list[tuple[_Column, Any]]
+
+
+@dataclass(slots=True)
 class _Record:
     """A record of the file: the rows that it is made of, and its cells."""
 
     first: int
     last: int
-    cells: list[tuple[Path, Any]]
-    lines: dict[str, list[list[tuple[Path, Any]]]] = dataclass_field(default_factory=dict)
+    cells: Cells
+    lines: dict[str, list[Cells]] = dataclass_field(default_factory=dict)
 
 
 def load(env: Environment, model: Model, fields: Sequence[str], data: Sequence[Sequence[Any]]) -> Any:
@@ -34,11 +47,13 @@ def load(env: Environment, model: Model, fields: Sequence[str], data: Sequence[S
     paths = [_path(name) for name in fields]
     for path in paths:
         _check_path(env, model, path)
+    env = env.with_context(import_file=True)
     mark = savepoint(env.transaction)
     changes = dict(env.transaction.changes)
     messages: list[dict[str, Any]] = []
     ids: list[int] = []
-    for number, record in enumerate(_records(model, paths, data)):
+    columns = [_column(env, model, path) for path in paths]
+    for number, record in enumerate(_records(columns, data)):
         where = {"rows": {"from": record.first, "to": record.last}}
         inner = savepoint(env.transaction)
         try:
@@ -93,21 +108,31 @@ def _path(name: str) -> Path:
     return [part for part in name.split("/") if part]
 
 
-def _records(model: Model, paths: list[Path], data: Sequence[Sequence[Any]]) -> Iterable[_Record]:
-    lists = {
-        p[0] for p in paths if len(p) > 1 and p[0] in model.fields and model.fields[p[0]].type == "one2many"
-    }
+def _column(env: Environment, model: Model, path: Path) -> _Column:
+    name, *rest = path
+    if name == "id":
+        return _Column(name, lambda cell: str(cell or ""))
+    if name == ".id":
+        return _Column(name, lambda cell: _database_id(env, model, cell))
+    field = model.fields[name]
+    below = rest and field.type == "one2many"
+    inner = _column(env, env.registry[field.relation or ""], rest) if below else None
+    return _Column(name, reader(env, field, rest), inner)
+
+
+def _records(columns: list[_Column], data: Sequence[Sequence[Any]]) -> Iterable[_Record]:
+    lists = {column.name for column in columns if column.inner}
     record: _Record | None = None
     for number, row in enumerate(data):
-        cells = list(zip(paths, row, strict=False))
-        own = [(path, cell) for path, cell in cells if path[0] not in lists]
+        cells = list(zip(columns, row, strict=False))
+        own = [(column, cell) for column, cell in cells if column.name not in lists] if lists else cells
         if record is None or not lists or any(cell not in ("", None, False) for _, cell in own):
             if record is not None:
                 yield record
             record = _Record(number, number, own)
         record.last = number
         for name in lists:
-            line = [(path[1:], cell) for path, cell in cells if path[0] == name]
+            line = [(column.inner, cell) for column, cell in cells if column.inner and column.name == name]
             if any(cell not in ("", None, False) for _, cell in line):
                 record.lines.setdefault(name, []).append(line)
     if record is not None:
@@ -115,26 +140,21 @@ def _records(model: Model, paths: list[Path], data: Sequence[Sequence[Any]]) -> 
 
 
 def _keep(env: Environment, model: Model, record: _Record) -> int:
-    env = env.with_context(import_file=True)
     values: dict[str, Any] = {}
-    external, database_id = "", None
     refused: list[CellError] = []
-    for path, cell in record.cells:
+    for column, cell in record.cells:
         try:
-            if path[0] == "id":
-                external = str(cell or "")
-            elif path[0] == ".id":
-                database_id = _database_id(env, model, cell)
-            else:
-                values[path[0]] = converted(env, model.fields[path[0]], path[1:], cell)
+            empty = cell is None or cell is False or cell == ""
+            values[column.name] = False if empty else column.read(cell)
         except CellError as error:
             refused.append(error)
     if refused:
         raise RowError(refused)
-    known = find_external(env, model, external) if external else None
-    target = database_id or known
-    if known and database_id is None and _is_kept(env, external):
-        return known
+    external, database_id = values.pop("id", ""), values.pop(".id", None)
+    known = _known(env, model, external) if external else None
+    target = database_id or (known and int(known["res_id"]))
+    if known and not database_id and known.get("noupdate") and env.context.get("mode") == "update":
+        return int(known["res_id"])
     if target:
         orm.write(env, model, [target], values)
     else:
@@ -144,23 +164,13 @@ def _keep(env: Environment, model: Model, record: _Record) -> int:
     for name, lines in record.lines.items():
         field = model.fields[name]
         comodel: Model = env.registry[field.relation or ""]
+        inside = env.with_context(**{f"default_{field.inverse}": target})
         for line in lines:
-            owner = ([field.inverse or ""], target)
-            _keep_line(env, comodel, [*line], owner)
+            _keep(inside, comodel, _Record(0, 0, line))
     return target
 
 
-def _keep_line(
-    env: Environment, model: Model, cells: list[tuple[Path, Any]], owner: tuple[Path, int]
-) -> None:
-    record = _Record(0, 0, cells)
-    path, parent = owner
-    _keep(env.with_context(**{f"default_{path[0]}": parent}), model, record)
-
-
-def _database_id(env: Environment, model: Model, cell: Any) -> int | None:
-    if cell in ("", None, False):
-        return None
+def _database_id(env: Environment, model: Model, cell: Any) -> int:
     text = str(cell)
     if not text.isdecimal():
         raise errors.postgres(
@@ -171,38 +181,20 @@ def _database_id(env: Environment, model: Model, cell: Any) -> int | None:
     return int(text)
 
 
-def split_external(env: Environment, text: str) -> tuple[str, str]:
-    """Split an external ID; one without a module gets that of imports."""
-    module, dot, name = text.partition(".")
-    return (module, name) if dot else (env.context.get("_import_current_module") or _IMPORT, text)
-
-
-def find_external(env: Environment, model: Model, text: str) -> int | None:
-    """Find the record of an external ID.
+def _known(env: Environment, model: Model, text: str) -> Row | None:
+    """Find what is kept of the external ID of a record.
 
     Raises:
-        user_error: If Odoo refuses it in a person's words.
+        user_error: If it is that of another model's record.
     """
     module, name = split_external(env, text)
-    data = env.table("ir.model.data")
-    for known in data.by("name", name):
-        row = data.rows[known]
-        if row["module"] == module:
-            if row["model"] != model.name:
-                raise errors.user_error(
-                    f"For external id {module}.{name} when trying to create/update a record of model "
-                    f"{model.name} found record of different model {row['model']} ({known})"
-                )
-            return int(row["res_id"])
-    return None
-
-
-def _is_kept(env: Environment, text: str) -> bool:
-    """Tell whether what goes under an external ID is left as it is: so marked, and asked for as an update."""
-    module, name = split_external(env, text)
-    data = env.table("ir.model.data")
-    rows = (data.rows[known] for known in data.by("name", name))
-    return env.context.get("mode") == "update" and any(r["module"] == module and r["noupdate"] for r in rows)
+    row = find_external(env, module, name)
+    if row is not None and row["model"] != model.name:
+        raise errors.user_error(
+            f"For external id {module}.{name} when trying to create/update a record of model "
+            f"{model.name} found record of different model {row['model']} ({row['id']})"
+        )
+    return row
 
 
 def _name(env: Environment, model: Model, text: str, record: int) -> None:

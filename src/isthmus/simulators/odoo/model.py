@@ -44,6 +44,11 @@ class Model:
             if field.since <= release.major < field.until:
                 self.fields.setdefault(field.name, field)
         self.columns = [field for field in self.fields.values() if field.column]
+        self.writable = frozenset(
+            name
+            for name, field in self.fields.items()
+            if name not in AUTOMATIC and (field.stored or name in self.inverted)
+        )
         self.defaulted = [field for field in self.fields.values() if field.default is not None]
         self.references = [
             field

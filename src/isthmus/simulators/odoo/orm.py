@@ -9,7 +9,7 @@ from isthmus.simulators.odoo.conditions import with_active
 from isthmus.simulators.odoo.domain_syntax import Junction, Leaf, Node, parse
 from isthmus.simulators.odoo.environment import Environment
 from isthmus.simulators.odoo.fields import Field, Row, stored_value
-from isthmus.simulators.odoo.model import AUTOMATIC, Model
+from isthmus.simulators.odoo.model import Model
 from isthmus.simulators.odoo.order import in_order
 from isthmus.simulators.odoo.tables import Action, Change
 
@@ -112,34 +112,32 @@ def _create_one(env: Environment, model: Model, given: Any) -> int:
         raise errors.builtin("AttributeError", f"'{kind}' object has no attribute 'get'")
     values = _known(model, given, creating=True)
     values = model.before_create(env, defaults(env, model, values) | values)
-    row: Row = {"id": env.table(model.name).next_id()}
+    table = env.table(model.name)
+    record = table.next_id()
+    row: Row = {"id": record}
     lists: list[tuple[Field, Any]] = []
     for name, value in values.items():
         field = model.fields[name]
-        if field.many:
-            lists.append((field, value))
-        elif field.stored:
+        if field.column:
             row[name] = stored_value(model.name, field, value)
+        elif field.many:
+            lists.append((field, value))
     if model.logged:
         now = env.transaction.start
         row |= {"create_uid": env.uid, "create_date": now, "write_uid": env.uid, "write_date": now}
     model.complete(env, row, values)
     _check_columns(env, model, row, model.fields)
-    env.database.put(env.transaction, model.name, row["id"], row)
+    env.database.put(env.transaction, model.name, record, row)
     for field, value in lists:
-        apply_commands(env, model, row["id"], field, value, _RECORDS)
-    model.check(env, env.rows(model.name)[row["id"]], values)
-    _note(env, model, row["id"], "create", values)
-    return int(row["id"])
+        apply_commands(env, model, record, field, value, _RECORDS)
+    model.check(env, table.rows[record], values)
+    _note(env, model, record, "create", values)
+    return record
 
 
 def defaults(env: Environment, model: Model, given: Mapping[str, Any]) -> dict[str, Any]:
     """Give what the fields have that were not given."""
-    found: dict[str, Any] = {}
-    for key, value in env.context.items():
-        name = key.removeprefix("default_")
-        if name != key and name in model.fields and name not in given:
-            found[name] = value
+    found = {name: env.defaults[name] for name in env.defaults if name in model.fields and name not in given}
     for field in model.defaulted:
         if field.name not in given and field.name not in found:
             default = field.default
@@ -157,17 +155,16 @@ def _unknown_field(model: Model, name: str, *, creating: bool) -> errors.OdooErr
 def _known(model: Model, given: Mapping[str, Any], *, creating: bool) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in given.items():
-        field = model.fields.get(name)
-        if field is None:
-            raise _unknown_field(model, name, creating=creating)
-        if name not in AUTOMATIC and (field.stored or name in model.inverted):
+        if name in model.writable:
             values[name] = value
+        elif name not in model.fields:
+            raise _unknown_field(model, name, creating=creating)
     return values
 
 
 def _check_columns(env: Environment, model: Model, row: Row, names: Iterable[str]) -> None:
     for field in model.mandatory:
-        if field.name in names and row.get(field.name) is None:
+        if row.get(field.name) is None and field.name in names:
             raise errors.not_null(model.label, model.name, field.string, field.name, env.release.major)
     for field in model.references:
         other = row.get(field.name)
@@ -200,10 +197,10 @@ def write(env: Environment, model: Model, ids: Sequence[int], given: Mapping[str
     lists: list[tuple[Field, Any]] = []
     for name, value in values.items():
         field = model.fields[name]
-        if field.many:
-            lists.append((field, value))
-        elif field.stored:
+        if field.column:
             columns[name] = stored_value(model.name, field, value)
+        elif field.many:
+            lists.append((field, value))
     if model.logged:
         columns |= {"write_uid": env.uid, "write_date": env.transaction.start}
     for record in ids:

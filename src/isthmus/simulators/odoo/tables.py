@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from isthmus.simulators.odoo.fields import Row
 
@@ -39,14 +39,14 @@ class Table:
             self.rows.pop(row_id, None)
         else:
             self.rows[row_id] = row
+        left, entered = old or {}, row or {}
         for column, index in self.indexes.items():
-            before = old.get(column) if old is not None else None
-            after = row.get(column) if row is not None else None
-            if before == after and (old is None) == (row is None):
+            before, after = left.get(column), entered.get(column)
+            if before == after:
                 continue
-            if old is not None and before is not None:
+            if before is not None:
                 index[before].pop(row_id, None)
-            if row is not None and after is not None:
+            if after is not None:
                 index.setdefault(after, {})[row_id] = None
         return old
 
@@ -75,8 +75,7 @@ class Link:
         return True
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """What one transaction did to one record, for who watches commits.
 
     Attributes:

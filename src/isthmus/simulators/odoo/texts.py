@@ -1,14 +1,18 @@
 """What `load` makes of one cell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, timedelta
+from functools import partial
 from typing import Any
 
 from isthmus.simulators.odoo import errors
 from isthmus.simulators.odoo.conditions import named
 from isthmus.simulators.odoo.environment import Environment
+from isthmus.simulators.odoo.external import find_external, split_external
 from isthmus.simulators.odoo.fields import Field, to_date, to_datetime
 from isthmus.simulators.odoo.model import Model
+
+Reader = Callable[[Any], Any]
 
 _TRUE = frozenset({"1", "true", "yes"})
 _FALSE = frozenset({"", "0", "false", "no"})
@@ -30,17 +34,21 @@ class RowError(Exception):
         self.errors = errors
 
 
-def converted(env: Environment, field: Field, path: list[str], cell: Any) -> Any:
-    """Turn a cell into what create and write take."""
-    if cell is None or cell is False or cell == "":
-        return False
+def reader(env: Environment, field: Field, path: Sequence[str]) -> Reader:
+    """Make what turns the cells of a column into what create and write take; not for empty ones."""
+    how = path[0] if path else ""
     if field.type == "many2one":
-        return _records(env, field, path, [cell])[0]
+        return lambda cell: _record(env, field, how, cell)
     if field.many:
-        parts = [part.strip() for part in str(cell).split(",")]
-        return [[6, 0, _records(env, field, path, parts)]]
+        return lambda cell: [
+            [6, 0, [_record(env, field, how, part.strip()) for part in str(cell).split(",")]]
+        ]
     convert = _CONVERT.get(field.type)
-    return convert(env, field, cell) if convert else cell
+    return partial(convert, env, field) if convert else _as_it_is
+
+
+def _as_it_is(cell: Any) -> Any:
+    return cell
 
 
 def _refuse(field: Field, message: str, moreinfo: Any = None) -> CellError:
@@ -128,21 +136,18 @@ _CONVERT: dict[str, Callable[[Environment, Field, Any], Any]] = {
 }
 
 
-def _records(env: Environment, field: Field, path: list[str], cells: list[Any]) -> list[int]:
-    return [_record(env, field, path, cell) for cell in cells]
-
-
-def _record(env: Environment, field: Field, path: list[str], cell: Any) -> int:
+def _record(env: Environment, field: Field, how: str, cell: Any) -> int:
     comodel: Model = env.registry[field.relation or ""]
-    how = path[0] if path else ""
     if how == ".id":
-        if not str(cell).isdecimal():
+        text = str(cell)
+        if not text.isdecimal():
             raise _refuse(
                 field,
                 f"Invalid database id '{cell}' for the field '{field.string}'",
                 _values(comodel, data=True),
             )
-        found, kind = (int(cell) if int(cell) in env.rows(comodel.name) else None), "database id"
+        number = int(text)
+        found, kind = (number if number in env.rows(comodel.name) else None), "database id"
     elif how == "id":
         found, kind = _external(env, field, comodel, str(cell)), "external id"
     else:
@@ -157,19 +162,13 @@ def _record(env: Environment, field: Field, path: list[str], cell: Any) -> int:
 
 
 def _external(env: Environment, field: Field, comodel: Model, text: str) -> int | None:
-    module, dot, name = text.partition(".")
-    if not dot:
-        module, name = env.context.get("_import_current_module") or "__import__", text
-    data = env.table("ir.model.data")
-    for known in data.by("name", name):
-        row = data.rows[known]
-        if row["module"] != module:
-            continue
-        if row["model"] != comodel.name:
-            wrong = f"expected model '{comodel.name}', found '{row['model']}'"
-            raise CellError({"field": field.name, "message": f"Invalid external ID {text}: {wrong}"})
-        return int(row["res_id"])
-    return None
+    row = find_external(env, *split_external(env, text))
+    if row is None:
+        return None
+    if row["model"] != comodel.name:
+        wrong = f"expected model '{comodel.name}', found '{row['model']}'"
+        raise CellError({"field": field.name, "message": f"Invalid external ID {text}: {wrong}"})
+    return int(row["res_id"])
 
 
 def _values(comodel: Model, *, data: bool) -> dict[str, Any]:

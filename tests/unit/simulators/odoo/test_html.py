@@ -15,6 +15,8 @@ from isthmus.simulators.odoo.html import sanitized
         ("<p>x</p>\n<p>y</p>", "<p>x</p>\n<p>y</p>"),
         ("  <p>x</p>  ", "<p>x</p>  "),
         ("<p></p>", "<p></p>"),
+        ("<p>x</p><p>y \" '</p>", "<p>x</p><p>y \" '</p>"),
+        ("<p>a > b\xa0c</p>", "<p>a &gt; b&nbsp;c</p>"),
         ("<p>&nbsp;x</p>", "<p>&nbsp;x</p>"),
         ("x<br/>y", "<p>x<br>y</p>"),
         ("text<p>x</p>", "<p>text</p><p>x</p>"),

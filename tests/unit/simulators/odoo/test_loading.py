@@ -70,6 +70,17 @@ def test_a_repeated_load_writes_the_record_that_is_there(odoo: Any) -> None:
     assert (left, anew == first) == (0, False)
 
 
+@pytest.mark.parametrize(("marked", "kept"), [({}, "y"), ({"noupdate": False}, "y"), ({"noupdate": True}, "x")])
+def test_an_update_leaves_what_is_marked_so(odoo: Any, marked: dict[str, bool], kept: str) -> None:
+    """Whoever made the external ID."""
+    made = odoo(TASK, "create", {"name": "x"})
+    odoo("ir.model.data", "create", {"module": "m", "name": "a", "model": TASK, "res_id": made, **marked})
+
+    answer = odoo(TASK, "load", ["id", "name"], [["m.a", "y"]], context={"mode": "update"})
+
+    assert (answer["ids"], odoo(TASK, "read", [made], ["name"])[0]["name"]) == ([made], kept)
+
+
 def test_a_name_without_module_is_an_import_s(odoo: Any) -> None:
     """And only the first dot divides."""
     odoo(TASK, "load", ["id", "name"], [["plain", "x"], ["mod.a.b", "y"]])
