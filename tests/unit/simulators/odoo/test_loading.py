@@ -70,7 +70,9 @@ def test_a_repeated_load_writes_the_record_that_is_there(odoo: Any) -> None:
     assert (left, anew == first) == (0, False)
 
 
-@pytest.mark.parametrize(("marked", "kept"), [({}, "y"), ({"noupdate": False}, "y"), ({"noupdate": True}, "x")])
+@pytest.mark.parametrize(
+    ("marked", "kept"), [({}, "y"), ({"noupdate": False}, "y"), ({"noupdate": True}, "x")]
+)
 def test_an_update_leaves_what_is_marked_so(odoo: Any, marked: dict[str, bool], kept: str) -> None:
     """Whoever made the external ID."""
     made = odoo(TASK, "create", {"name": "x"})
