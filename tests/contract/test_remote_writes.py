@@ -240,9 +240,7 @@ class TestFailures:
         """
         runs = []
         for _ in range(2):
-            server.faults.control({
-                "plan": {"seed": 7, "rate": 0.5, "methods": ["search"], "kinds": ["access"]}
-            })
+            server.faults.obey({"plan": {"seed": 7, "rate": 0.5, "methods": ["search"], "kinds": ["access"]}})
             outcomes = ""
             for _ in range(20):
                 try:
@@ -453,10 +451,10 @@ def test_the_server_runs_in_a_process_of_its_own(databases: Databases, hub_envs:
             [*program, "--create-safety", "probe"], stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
-            where = process.stdout.readline().strip()
+            where = process.stdout.readline().split()[-1]
             with RemoteStore(where, [TASK, PROJECT], "probe") as store, hub_envs(store).env() as env:
                 env[TASK].create({"name": "x"})
-                shot = {"next": [{"kind": "access", "method": "search"}]}
+                shot = {"next": {"kind": "access", "method": "search"}}
                 httpx2.post(f"{where}/_control/faults", json=shot, timeout=5).raise_for_status()
                 with pytest.raises(CredentialsError):
                     env[TASK].search([])

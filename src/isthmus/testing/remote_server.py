@@ -7,21 +7,18 @@ and serves until ``POST /_control/stop`` or an interrupt.
 ``POST /call``                ``{"model", "method", "args": {...}, "context": {...}}``; 200 with
                               ``{"result": ...}`` or ``{"error": {"message", "data": {"name"}}}``
 ``GET /_control/accesses``    ``{"method model": count}``; ``DELETE`` sets them to zero
-``POST /_control/faults``     see `RemoteFaults.control`
-``POST /_control/stop``       ends the program
+``/_control/...``             the routes of every simulator (`isthmus.simulators.loopback.control`)
 ============================  ===========================================================
 """
 
 import argparse
-import contextlib
 import json
-import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import import_module
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from sqlalchemy.exc import DBAPIError
 
@@ -37,9 +34,17 @@ from isthmus.errors import (
     UnknownModelError,
 )
 from isthmus.models import GROUPS
-from isthmus.simulators.loopback import Exchange, LoopbackServer, html_answer, json_answer
+from isthmus.simulators.loopback import (
+    ControlRoutes,
+    Exchange,
+    Fault,
+    LoopbackServer,
+    Simulator,
+    html_answer,
+    json_answer,
+)
 from isthmus.store.sql import SqlModel
-from isthmus.testing.remote_faults import FaultKind, RemoteFaults
+from isthmus.testing.remote_faults import WRITES, FaultKind, RemoteFaults
 from isthmus.testing.remote_records import RemoteRecords
 
 _NAMES: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -56,8 +61,8 @@ _NAMES: Final[tuple[tuple[type[Exception], str], ...]] = (
 _PAGE: Final = "<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
-class RemoteServer:
-    """The server, in threads of this process.
+class RemoteServer(Simulator):
+    """The server, in threads of this process; a context manager.
 
     Args:
         database_url: The second database (a SQLite file or PostgreSQL); its tables are made.
@@ -67,7 +72,7 @@ class RemoteServer:
         port: Where to listen; 0 takes a free port.
 
     Attributes:
-        url: Where it listens.
+        url: Where it listens; empty before the first start.
         faults: What goes wrong.
         accesses: How often each (method, model) was called, whatever became of it.
         records: The records, for tests that look inside without a call.
@@ -88,6 +93,7 @@ class RemoteServer:
         clock: Clock | None = None,
         port: int = 0,
     ) -> None:
+        super().__init__(name="remote-server", port=port)
         self.clock = clock or SystemClock()
         self.faults = RemoteFaults()
         self.accesses: Counter[tuple[str, str]] = Counter()
@@ -98,55 +104,16 @@ class RemoteServer:
             clock=self.clock,
         )
         self._counting = threading.Lock()
-        self._stop = threading.Event()
-        self._http = LoopbackServer(self._serve, port=port)
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread: threading.Thread | None = None
+        own = {("GET", "accesses"): self._tell_accesses, ("DELETE", "accesses"): self._clear_accesses}
+        self._control = ControlRoutes(self.faults, self.request_stop, own)
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> Self:
-        """Serve in a thread."""
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, args=(0.02,), name="remote-server", daemon=True
-        )
-        self._thread.start()
-        return self
+    def _make_server(self, port: int) -> LoopbackServer:
+        return LoopbackServer(self._serve, port=port)
 
     def stop(self) -> None:
-        """Stop serving and end every connection; a second call does nothing."""
-        self._stop.set()
-        thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self._http.shutdown()
-        thread.join(timeout=10)
-        self._http.close_all()
-        self._http.server_close()
+        """Stop serving and end every connection, also those to the database; a second call does nothing."""
+        super().stop()
         self.records.close()
-
-    def wait_idle(self, timeout_s: float = 10.0) -> bool:
-        """Wait until every client has gone and what it asked for last is done.
-
-        Args:
-            timeout_s: How long at most.
-
-        Returns:
-            False when some are still there.
-        """
-        return self._http.wait_idle(timeout_s)
-
-    def request_stop(self) -> None:
-        """Let `wait` return; the one who waits stops the server."""
-        self._stop.set()
-
-    def wait(self) -> None:
-        """Wait until somebody asks for the end."""
-        self._stop.wait()
 
     def count(self, method: str, model: str) -> None:
         """Count a call."""
@@ -172,6 +139,10 @@ class RemoteServer:
     def _serve(self, exchange: Exchange) -> None:
         at = self.clock.now()
         request = exchange.request
+        if request.path.startswith("/_control/"):
+            exchange.send(self._control.answer(request))
+            self._control.after(request)
+            return
         try:
             asked = json.loads(request.body or b"{}")
         except ValueError:
@@ -179,42 +150,27 @@ class RemoteServer:
         if not isinstance(asked, dict):
             body = error_body("builtins.ValueError", "the body is no JSON object")
             exchange.send(json_answer(body, status=400))
-        elif request.path.startswith("/_control/"):
-            self._control(exchange, asked)
         elif (request.method, request.path) == ("POST", "/call") and {"model", "method"} <= asked.keys():
             self._call(exchange, asked, at)
         else:
             body = error_body("werkzeug.exceptions.NotFound", "there is only POST /call")
             exchange.send(json_answer(body, status=404))
 
-    def _control(self, exchange: Exchange, asked: dict[str, Any]) -> None:
-        request = exchange.request
-        match request.method, request.path.removeprefix("/_control/"):
-            case "GET", "accesses":
-                counts = {f"{method} {model}": n for (method, model), n in self.accesses.items()}
-                exchange.send(json_answer(counts))
-            case "DELETE", "accesses":
-                self.accesses.clear()
-                exchange.send(json_answer({}))
-            case "POST", "faults":
-                try:
-                    exchange.send(json_answer(self.faults.control(asked)))
-                except (TypeError, ValueError) as exc:
-                    exchange.send(json_answer({"message": str(exc)}, status=400))
-            case "POST", "stop":
-                exchange.send(json_answer({}))
-                self.request_stop()
-            case _:
-                message = f"there is no control route {request.method} {request.path}"
-                exchange.send(json_answer({"message": message}, status=404))
+    def _tell_accesses(self, _: dict[str, Any]) -> dict[str, int]:
+        return {f"{method} {model}": n for (method, model), n in self.accesses.items()}
+
+    def _clear_accesses(self, _: dict[str, Any]) -> dict[str, int]:
+        self.accesses.clear()
+        return {}
 
     def _call(self, exchange: Exchange, asked: dict[str, Any], at: datetime) -> None:
         method, model = str(asked["method"]), str(asked["model"])
         self.count(method, model)
         fault = self.faults.choose(method, model)
-        match fault:
-            case None:
-                exchange.send(json_answer(self.answer(asked, at)))
+        if fault is None:
+            exchange.send(json_answer(self.answer(asked, at)))
+            return
+        match fault.kind:
             case FaultKind.ERROR_BEFORE:
                 name = "psycopg2.errors.SerializationFailure"
                 message = "could not serialize access due to concurrent update"
@@ -223,17 +179,18 @@ class RemoteServer:
                 message = f"You are not allowed to {method} {model}"
                 exchange.send(json_answer(error_body("odoo.exceptions.AccessError", message)))
             case FaultKind.LATE:
-                self.faults.postpone(lambda: self.answer(asked, at))
-                exchange.hold(self.faults.hold_s)
+                if method in WRITES:
+                    self.faults.postpone(lambda: self.answer(asked, at))
+                exchange.hold(fault.hold_s)
             case _:
-                if fault.endswith("_after"):
+                if fault.kind.endswith("_after"):
                     self.answer(asked, at)
                 self._break(exchange, fault)
 
-    def _break(self, exchange: Exchange, fault: FaultKind) -> None:
-        if fault in {FaultKind.TIMEOUT_BEFORE, FaultKind.TIMEOUT_AFTER}:
-            exchange.hold(self.faults.hold_s)
-        elif fault in {FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER}:
+    def _break(self, exchange: Exchange, fault: Fault) -> None:
+        if fault.kind in {FaultKind.TIMEOUT_BEFORE, FaultKind.TIMEOUT_AFTER}:
+            exchange.hold(fault.hold_s)
+        elif fault.kind in {FaultKind.RESET_BEFORE, FaultKind.RESET_AFTER}:
             exchange.reset()
         else:
             exchange.send(html_answer(502, _PAGE))
@@ -263,12 +220,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free port")
     parser.add_argument("--create-safety", choices=[str(c) for c in CreateSafety], default="none")
     options = parser.parse_args()
-    server = RemoteServer(options.database, create_safety=options.create_safety, port=options.port)
-    with server:
-        sys.stdout.write(f"{server.url}\n")
-        sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            server.wait()
+    RemoteServer(options.database, create_safety=options.create_safety, port=options.port).run()
 
 
 if __name__ == "__main__":
