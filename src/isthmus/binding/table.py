@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, any_, bindparam, cast, insert, literal, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import String, cast, select, update
 from sqlalchemy.orm import Session
 
 from isthmus.binding.model import Binding, BindingState
+from isthmus.env import Env
+from isthmus.store.sql import among, given, insert_rows
 
 Image = dict[str, Any]
 """Source values of one side by field name, in plain form (`isthmus.env.plain`)."""
@@ -45,6 +46,7 @@ class BindingTable:
 
     def __init__(self, mapped: type[Binding], backend_id: int) -> None:
         self._mapped = mapped
+        self._table: Any = mapped.__table__
         self._backend_id = backend_id
         self._direct = mapped._binds == mapped._name
         # A direct binding is the record itself, so its own key is the record's.
@@ -74,7 +76,7 @@ class BindingTable:
         for start in range(0, len(keys), 5_000):
             statement = select(*self._columns).where(
                 self._mapped.backend_id == self._backend_id,
-                _among(session, column, keys[start : start + 5_000]),
+                among(session.get_bind().dialect, column, keys[start : start + 5_000]),
             )
             found += [BindingRow(*row) for row in session.execute(statement)]
         return found
@@ -101,74 +103,62 @@ class BindingTable:
         )
         return [BindingRow(*row) for row in session.execute(statement)]
 
-    def insert(self, session: Session, rows: Sequence[BindingRow], now: datetime) -> None:
+    def insert(self, env: Env, rows: Sequence[BindingRow]) -> None:
         """Add bindings by one statement and note their keys."""
         if not rows:
             return
         if self._direct:
             for row in rows:
                 row.id = int(row.record_id or 0)
-            self.update(session, rows, now)
+            self.update(env, rows)
             return
-        statement = insert(self._mapped).returning(self._mapped.id, sort_by_parameter_order=True)
+        names = ("record_id", "external_id", "scope", "state", "seen_external", "seen_internal", "revision")
         values = [
-            {
-                "backend_id": self._backend_id,
-                "record_id": r.record_id,
-                "external_id": r.external_id,
-                "scope": r.scope,
-                "state": r.state,
-                "sync_date": now,
-                "seen_external": r.seen_external,
-                "seen_internal": r.seen_internal,
-                "revision": r.revision + 1,
-            }
+            (r.record_id, r.external_id, r.scope, r.state, r.seen_external, r.seen_internal, r.revision + 1)
             for r in rows
         ]
-        for row, key in zip(rows, session.scalars(statement, values), strict=True):
-            row.id = key
+        same = {"backend_id": self._backend_id, "sync_date": env.now()}
+        insert_rows(env.session.connection(), self._table, names, values, same)
+        keys = self._keys(env.session, rows)
+        for row in rows:
+            row.id = keys[row.external_id, row.record_id, row.scope]
             row.revision += 1
+        env.transaction.created(self._mapped._name, keys.values(), (*names, *same))
 
-    def update(self, session: Session, rows: Sequence[BindingRow], now: datetime) -> None:
+    def _keys(
+        self, session: Session, rows: Sequence[BindingRow]
+    ) -> dict[tuple[str | None, str | None, str], int]:
+        """Find the keys of bindings that were inserted."""
+        columns = self._table.c
+        if all(row.external_id is not None for row in rows):
+            column, known = columns.external_id, [row.external_id for row in rows]
+        else:
+            column, known = columns.record_id, [row.record_id for row in rows]
+        connection = session.connection()
+        statement = select(columns.external_id, columns.record_id, columns.scope, columns.id).where(
+            columns.backend_id == self._backend_id, among(connection.dialect, column, known)
+        )
+        return {(row[0], row[1], row[2]): row[3] for row in connection.execute(statement)}
+
+    def update(self, env: Env, rows: Sequence[BindingRow]) -> None:
         """Rewrite bindings: external ID, state and images."""
         if not rows:
             return
-        table = self._mapped.__table__
-        statement = (
-            update(table)  # type: ignore[arg-type]  # a mapped class's table
-            .where(table.c.id == bindparam("key"))
-            .values(
-                external_id=bindparam("new_external_id"),
-                record_id=bindparam("new_record_id"),
-                state=bindparam("new_state"),
-                seen_external=bindparam("new_seen_external"),
-                seen_internal=bindparam("new_seen_internal"),
-                revision=table.c.revision + 1,
-                sync_date=now,
-            )
-        )
+        columns, connection = self._table.c, env.session.connection()
+        names = ("id", "external_id", "record_id", "state", "seen_external", "seen_internal")
         values = [
-            {
-                "key": r.id,
-                "new_external_id": r.external_id,
-                "new_record_id": None if self._direct else r.record_id,
-                "new_state": r.state,
-                "new_seen_external": r.seen_external,
-                "new_seen_internal": r.seen_internal,
-            }
+            (
+                r.id, r.external_id, None if self._direct else r.record_id, r.state,
+                r.seen_external, r.seen_internal,
+            )
             for r in rows
-        ]
-        session.connection().execute(statement, values)
+        ]  # fmt: skip
+        new = given(connection.dialect, self._table, names, values)
+        connection.execute(
+            update(self._table)
+            .where(columns.id == new.c.id)
+            .values({columns[name]: new.c[name] for name in names[1:]})
+            .values(revision=columns.revision + 1, sync_date=env.now())
+        )
         for row in rows:
             row.revision += 1
-
-
-def _among(session: Session, column: Any, keys: Sequence[Any]) -> Any:
-    """Give the condition that a column has one of many values.
-
-    PostgreSQL takes them as one array: with hundreds of parameters the driver spends longer on the
-    text of the statement, and the server on its plan, than on the rows.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        return column == any_(literal(list(keys), ARRAY(column.type)))
-    return column.in_(keys)

@@ -1,6 +1,6 @@
 """The seams of an env: what a store, a transaction, the queue, the limiter and the leases offer."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -235,6 +235,10 @@ class Transaction(Protocol):
 
     def touch(self, env: Any, model: str, ids: list[Any]) -> None:
         """Take in changes that were made behind the session's back."""
+        ...
+
+    def created(self, model: str, ids: Iterable[Any], fields: Iterable[str]) -> None:
+        """Take in records that were inserted behind the session's back."""
         ...
 
     def mark(self, what: str) -> None:

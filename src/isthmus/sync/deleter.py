@@ -42,7 +42,7 @@ class Deleter(Synchronizer):
         """Make the binding a tombstone and delay the deletion there."""
         self.env.transaction.mark(f"tombstone of {model}")
         row.state = BindingState.TOMBSTONE.value
-        self.binder.table.update(self.env.session, [row], self.env.now())
+        self.binder.table.update(self.env, [row])
         if row.external_id is not None and row.id is not None:
             self.env[model].browse(row.id).with_delay(identity_key=f"delete/{model}/{row.id}").delete_record()
 

@@ -3,16 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import Text, bindparam, func, insert, select, update
+from sqlalchemy import Table, func, select, update
 
 from isthmus.binding import Image
 from isthmus.env import Env
 from isthmus.errors import RecordLockedError
-from isthmus.store.sql import new_token
+from isthmus.store.sql import among, given, insert_rows, new_token
 from isthmus.sync.table import Effect, EffectState
 
+_TABLE: Final = cast(Table, Effect.__table__)
+_OWN: Final = (
+    "id", "target", "model", "kind", "record_id", "external_id", "scope", "sealed_values",
+)  # fmt: skip
+"""Columns of what an effect has by itself, not with the others of a page."""
 EXTERNAL: Final = "external"
 """Target of effects that write to the backend; other targets are names of remote stores."""
 
@@ -59,30 +64,32 @@ class EffectLog:
         for intent in intents:
             intent.sent_at = now
             if intent.key:
-                row = self._row(intent, now)
-                row.pop("created_at")
-                self._env.session.execute(update(Effect).where(Effect.id == row.pop("id")).values(**row))
+                again = dict(zip(_OWN, self._row(intent), strict=True)) | self._same(now)
+                statement = update(Effect).where(Effect.id == again.pop("id"))
+                self._env.session.execute(statement.values(again))
             else:
                 intent.key = new_token()
-                fresh.append(self._row(intent, now))
+                fresh.append(intent)
         if fresh:
-            self._env.session.execute(insert(Effect), fresh)
+            self._insert(fresh, now)
 
-    def _row(self, intent: Intent, now: datetime) -> dict[str, Any]:
+    def _insert(self, intents: Sequence[Intent], now: datetime) -> None:
+        rows = [self._row(intent) for intent in intents]
+        same = self._same(now) | {"created_at": now}
+        insert_rows(self._env.session.connection(), _TABLE, _OWN, rows, same)
+
+    def _row(self, intent: Intent) -> tuple[str | None, ...]:
         body = {"written": intent.written, "source": intent.source}
         sealed = self._env.services.secrets.seal(body, context=f"effect/{intent.key}")
+        return (
+            intent.key, intent.target, intent.model, intent.kind,
+            intent.record_id, intent.external_id, intent.scope, sealed,
+        )  # fmt: skip
+
+    def _same(self, now: datetime) -> dict[str, Any]:
         return {
-            "id": intent.key,
             "backend_id": self._backend_id,
-            "target": intent.target,
-            "model": intent.model,
-            "kind": intent.kind,
-            "record_id": intent.record_id,
-            "external_id": intent.external_id,
-            "scope": intent.scope,
-            "sealed_values": sealed,
             "state": EffectState.OPEN.value,
-            "created_at": now,
             "sent_at": now,
             "run_id": self._env.run_id,
         }
@@ -106,10 +113,13 @@ class EffectLog:
         if kind is not None:
             statement = statement.where(Effect.kind == kind)
         if record_ids is not None:
-            statement = statement.where(Effect.record_id.in_(list(record_ids)))
+            statement = statement.where(self._among(Effect.record_id, record_ids))
         if external_ids is not None:
-            statement = statement.where(Effect.external_id.in_(list(external_ids)))
+            statement = statement.where(self._among(Effect.external_id, external_ids))
         return [self._intent(row) for row in self._env.session.scalars(statement.order_by(Effect.created_at))]
+
+    def _among(self, column: Any, keys: Iterable[str]) -> Any:
+        return among(self._env.session.get_bind().dialect, column, list(keys))
 
     def creates(self, models: Iterable[str], *, target: str) -> list[Intent]:
         """List creates on a side whose outcome is not settled, of whatever backend.
@@ -143,24 +153,23 @@ class EffectLog:
 
     def close(self, intents: Iterable[Intent], state: EffectState = EffectState.DONE) -> None:
         """Settle effects: done, dropped, or a person is asked. Values of settled ones are erased."""
-        keys = []
+        rows = []
         for intent in intents:
             intent.state = state.value
-            known = {"known_external_id": intent.external_id, "known_record_id": intent.record_id}
-            keys.append({"key": intent.key, **known})
-        if not keys:
+            rows.append((intent.key, intent.external_id, intent.record_id))
+        if not rows:
             return
-        table = Effect.__table__
+        # A page of effects is one statement: through the ORM each would be made ready by itself.
+        connection, known = self._env.session.connection(), _TABLE.c
+        new = given(connection.dialect, _TABLE, ("id", "external_id", "record_id"), rows).c
         values: dict[str, Any] = {
             "state": state.value,
-            "external_id": func.coalesce(bindparam("known_external_id", type_=Text), table.c.external_id),
-            "record_id": func.coalesce(bindparam("known_record_id", type_=Text), table.c.record_id),
+            "external_id": func.coalesce(new.external_id, known.external_id),
+            "record_id": func.coalesce(new.record_id, known.record_id),
         }
         if state is not EffectState.ASKED:
             values |= {"closed_at": self._env.now(), "sealed_values": None}
-        # A page of effects is one statement: through the ORM each would be made ready by itself.
-        statement = update(table).where(table.c.id == bindparam("key")).values(values)  # type: ignore[arg-type]  # a mapped class's table
-        self._env.session.connection().execute(statement, keys)
+        connection.execute(update(_TABLE).where(known.id == new.id).values(values))
         for loaded in [row for row in self._env.session.identity_map.values() if isinstance(row, Effect)]:
             self._env.session.expire(loaded)
 

@@ -47,7 +47,6 @@ class Ending:
 
     def finish(self, operations: Sequence[Operation]) -> None:
         """Write bindings with their images, close effects, add journal lines and checkpoints."""
-        now = self._env.now()
         for model, same in groupby(operations, key=lambda o: o.item.model):
             batch = list(same)
             importer = self._importer(model)
@@ -73,8 +72,8 @@ class Ending:
                     entries.append(entry)
                 self._report.done["adopted" if operation.item.adopted else _COUNTED[operation.kind]] += 1
             table = importer.binder.table
-            table.insert(self._env.session, inserted, now)
-            table.update(self._env.session, updated, now)
+            table.insert(self._env, inserted)
+            table.update(self._env, updated)
             if not self._env[importer.record_model].store.transactional:
                 self._delete_there(model, batch)
             write(self._env, self._backend_id, entries)

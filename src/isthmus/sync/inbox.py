@@ -195,7 +195,7 @@ class _Resolution:
         return f"{self._model} {row.external_id or row.record_id} will be exported"
 
     def _save(self, row: BindingRow) -> None:
-        self._binder.table.update(self._env.session, [row], self._env.now())
+        self._binder.table.update(self._env, [row])
 
     def _conflict(self, _checkpoint: Checkpoint, row: BindingRow | None, choice: Choice) -> str:
         if row is None or not row.is_linked:
@@ -228,7 +228,7 @@ class _Resolution:
         if row is None:
             # Without a binding the next import would make the record once more.
             row = BindingRow(external_id=self._external_id, record_id=None, state=BindingState.FROZEN.value)
-            self._binder.table.insert(self._env.session, [row], self._env.now())
+            self._binder.table.insert(self._env, [row])
         else:
             row.state = BindingState.FROZEN.value
             self._save(row)

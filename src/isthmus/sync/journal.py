@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, cast
 
-from sqlalchemy import insert
+from sqlalchemy import Table
 
 from isthmus.env import Env, plain
+from isthmus.store.sql import insert_rows
 from isthmus.sync.table import JournalEntry
+
+_TABLE: Final = cast(Table, JournalEntry.__table__)
+_OWN: Final = ("model", "record_id", "external_id", "direction", "operation", "reason", "changes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,23 +44,14 @@ def write(env: Env, backend_id: int, entries: Sequence[Entry]) -> None:
     """Add entries by one statement."""
     if not entries:
         return
-    env.session.execute(
-        insert(JournalEntry),
-        [
-            {
-                "at": env.now(),
-                "run_id": env.run_id,
-                "job_id": env.job_id,
-                "actor": env.user,
-                "backend_id": backend_id,
-                "model": e.model,
-                "record_id": e.record_id,
-                "external_id": e.external_id,
-                "direction": e.direction,
-                "operation": e.operation,
-                "reason": e.reason,
-                "changes": e.changes,
-            }
-            for e in entries
-        ],
-    )
+    rows = [
+        (e.model, e.record_id, e.external_id, e.direction, e.operation, e.reason, e.changes) for e in entries
+    ]
+    same = {
+        "at": env.now(),
+        "run_id": env.run_id,
+        "job_id": env.job_id,
+        "actor": env.user,
+        "backend_id": backend_id,
+    }
+    insert_rows(env.session.connection(), _TABLE, _OWN, rows, same)

@@ -428,7 +428,7 @@ class ExportRun:
         sent = now if operation.source is None else operation.source
         row.seen_internal = advance(row.seen_internal, sent, operation.done_internal)
         with self._env.in_phase(LAST):
-            self._exporter.binder.table.update(self._env.session, [row], self._env.now())
+            self._exporter.binder.table.update(self._env, [row])
             ended = [i for i in item.pending if i is not operation.intent]
             if operation.intent is not None:
                 operation.intent.external_id = item.external_id
@@ -505,6 +505,6 @@ def bind_for_export(env: Env, binder: Any, record_id: Any, scope: str) -> Bindin
             return row
     row = BindingRow(record_id=str(record_id), scope=scope)
     env.transaction.mark(f"create of {binder.model.name}")
-    binder.table.insert(env.session, [row], env.now())
+    binder.table.insert(env, [row])
     forget_bindings(env)
     return row

@@ -256,7 +256,7 @@ def test_a_binding_table_finds_by_what_was_seen(env: Env) -> None:
     ]
     rows[1].state = "tombstone"
     env.transaction.mark("test")
-    table.insert(env.session, rows, env.now())
+    table.insert(env, rows)
 
     assert table.external_ids(env.session, seen={"idBoard": "b1"}) == {"c0", "c2"}
     assert [row.external_id for row in table.linked(env.session)] == ["c0", "c2", "c3"]
@@ -267,9 +267,9 @@ def test_a_row_that_is_updated_says_when_and_how_often(env: Env) -> None:
     table = binder(env).table
     row = BindingRow(record_id="1", external_id=None)
     env.transaction.mark("test")
-    table.insert(env.session, [row], env.now())
+    table.insert(env, [row])
     row.external_id, row.seen_internal = "c1", {"name": "x"}
-    table.update(env.session, [row], env.now())
+    table.update(env, [row])
 
     found = table.by_external(env.session, ["c1"])["c1"]
     assert (found.id, found.seen_internal, found.revision) == (row.id, {"name": "x"}, row.revision)

@@ -8,6 +8,7 @@ import pytest
 from memory_connector import SERVERS, TwoSides
 
 from isthmus.errors import InvalidDataError, PhaseError, SkipRecord
+from isthmus.event import EventListener
 from isthmus.sync import Operation
 
 Make = Callable[..., TwoSides]
@@ -817,3 +818,27 @@ def test_deleted_there_but_changed_here_asks_a_person(sides: TwoSides) -> None:
 def test_what_was_never_here_is_no_longer_there(sides: TwoSides) -> None:
     """An unknown ID is a reason, not an error."""
     assert sides.imports("99").sentence() == "nothing changed: 1 skipped (no longer there)"
+
+
+# --- events ----------------------------------------------------------------------------
+
+
+def test_who_listens_to_bindings_hears_of_those_that_imports_make(make_sides: Make) -> None:
+    """Once each, when they have their keys; the context says that they come from there."""
+    heard: list[tuple[Any, ...]] = []
+
+    class Hear(EventListener):
+        _name = "test.hear.bindings"
+        _apply_on = "memory.thing"
+
+        def on_record_create(self, record: Any, fields: Any) -> None:
+            heard.append((record.external_id, record.record.name, self.env.ctx.get("connector_no_export")))
+            assert {"external_id", "seen_external"} <= set(fields)
+
+    sides = make_sides(Hear)
+    for number in range(1, 4):
+        sides.server.thing(str(number), title=f"Thing {number}")
+    sides.imports("1", "2", "3")
+    sides.imports("1", "2", "3")
+
+    assert sorted(heard) == [(str(n), f"Thing {n}", True) for n in range(1, 4)]

@@ -143,10 +143,8 @@ class Capture:
         result = state.invoke_statement(statement=state.statement.returning(mapper.primary_key[0]))  # type: ignore[attr-defined]
         frozen = result.freeze()
         given = state.parameters or ()
-        names = frozenset(n for row in ([given] if isinstance(given, Mapping) else given) for n in row)
-        self._pending += [
-            Change("create", model, key, ChangedFields({}, names), self._env().ctx) for (key,) in frozen()
-        ]
+        names = {n for row in ([given] if isinstance(given, Mapping) else given) for n in row}
+        self.inserted(model, frozen().scalars(), names)
         return frozen()
 
     def _bulk_change(self, state: ORMExecuteState, model: str, mapper: Mapper[Any]) -> Any:
@@ -177,6 +175,12 @@ class Capture:
         ctx = self._env().ctx
         names = frozenset(self._env()[model].fields)
         self._pending += [Change("write", model, key, ChangedFields({}, names), ctx) for key in ids]
+
+    def inserted(self, model: str, ids: Iterable[Any], fields: Iterable[str]) -> None:
+        """Take in records that were inserted as rows."""
+        if self._heard(model):
+            changed, ctx = ChangedFields({}, frozenset(fields)), self._env().ctx
+            self._pending += [Change("create", model, key, changed, ctx) for key in ids]
 
     def created(self, instance: Any) -> None:
         """Take in a record that was inserted without a flush."""

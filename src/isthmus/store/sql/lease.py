@@ -8,12 +8,12 @@ from sqlalchemy import (
     BindParameter,
     CursorResult,
     Engine,
-    bindparam,
     delete,
     func,
     literal,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -24,6 +24,7 @@ from isthmus.clock import Clock, SystemClock
 from isthmus.env import Env, Grant
 from isthmus.errors import LeaseLostError
 from isthmus.store.sql.base import SqlModel, new_token
+from isthmus.store.sql.bulk import among, each
 from isthmus.store.sql.engine import READONLY
 from isthmus.store.sql.liveness import Owner
 
@@ -92,14 +93,21 @@ class SqlLeaseLocks:
     def _until(self, lasting: timedelta) -> Any:
         now = database_now(self._engine, self._clock)
         # A parameter with a timedelta added would be read as an instant plus an instant.
-        return self._clock.now() + lasting if isinstance(now, BindParameter) else now + lasting
+        return (
+            literal(self._clock.now() + lasting, now.type)
+            if isinstance(now, BindParameter)
+            else now + lasting
+        )
 
     def _claim(self, keys: Sequence[str], token: str, lasting: timedelta) -> set[str]:
         insert = pg_insert if self._engine.dialect.name == "postgresql" else sqlite_insert
         owner = str(self._owner)
+        wanted = each(self._engine.dialect, keys, Lease.key.type).c.value
         # `until` comes from the same clock as the comparison.
-        statement = insert(Lease).values(
-            key=bindparam("key"), token=token, owner=owner, attempt=1, until=self._until(lasting)
+        rows = select(wanted, literal(token), literal(owner), literal(1), self._until(lasting))
+        statement = insert(Lease).from_select(
+            ["key", "token", "owner", "attempt", "until"],
+            rows.where(true()),  # without a condition SQLite reads ON CONFLICT as one of a join
         )
         statement = statement.on_conflict_do_update(
             index_elements=[Lease.key],
@@ -112,18 +120,18 @@ class SqlLeaseLocks:
             where=Lease.until <= database_now(self._engine, self._clock),
         )
         with self._engine.begin() as connection:
-            rows = [{"key": key} for key in keys]
-            return set(connection.scalars(statement.returning(Lease.key), rows))
+            return set(connection.scalars(statement.returning(Lease.key)))
 
     def _free_dead(self, keys: Sequence[str]) -> bool:
+        these = among(self._engine.dialect, Lease.key, keys)
         with self._engine.begin() as connection:
-            owners = set(connection.scalars(select(Lease.owner).where(Lease.key.in_(keys)).distinct()))
+            owners = set(connection.scalars(select(Lease.owner).where(these).distinct()))
         gone = [o for o in owners if self._owner.is_gone(o)]
         if not gone:
             # Whoever held them may have given them up between the claim and this look.
             return not owners
         with self._engine.begin() as connection:
-            connection.execute(delete(Lease).where(Lease.owner.in_(gone), Lease.key.in_(keys)))
+            connection.execute(delete(Lease).where(Lease.owner.in_(gone), these))
         return True
 
     def holders(self, prefix: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The env's transaction: a session that delivers events, guards its commits and can be left."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Final, Protocol, cast
@@ -471,6 +471,10 @@ class SqlTransaction:
         env[model]  # an unknown model is an error now, not at commit
         self.mark(f"touch of {model}")
         self.capture.touch(model, ids)
+
+    def created(self, model: str, ids: Iterable[Any], fields: Iterable[str]) -> None:
+        """Take in records that were inserted as rows."""
+        self.capture.inserted(model, ids, fields)
 
     def close(self) -> None:
         """Give the connection back; what was not committed is rolled back.
