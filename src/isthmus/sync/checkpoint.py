@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from isthmus.env import Env
-from isthmus.sync.table import Checkpoint, CheckpointKind, CheckpointState
+from isthmus.sync.table import IS_OPEN, Checkpoint, CheckpointKind, CheckpointState
 
 
 def add_checkpoint(
@@ -71,7 +71,7 @@ def find_open(
     found: Checkpoint | None = env.session.scalars(
         select(Checkpoint).where(
             Checkpoint.kind == kind.value,
-            Checkpoint.state == CheckpointState.OPEN.value,
+            IS_OPEN,
             Checkpoint.backend_id == backend_id,
             Checkpoint.model == model,
             Checkpoint.record_id.is_(None) if record_id is None else Checkpoint.record_id == record_id,
@@ -94,7 +94,7 @@ def open_about(
 ) -> list[Checkpoint]:
     """List the open items of some kinds about records there."""
     statement = select(Checkpoint).where(
-        Checkpoint.state == CheckpointState.OPEN.value,
+        IS_OPEN,
         Checkpoint.backend_id == backend_id,
         Checkpoint.model == model,
         Checkpoint.kind.in_([k.value for k in kinds]),
@@ -141,7 +141,7 @@ def close_open(
         How many were closed.
     """
     statement = select(Checkpoint).where(
-        Checkpoint.state == CheckpointState.OPEN.value,
+        IS_OPEN,
         Checkpoint.backend_id == backend_id,
         Checkpoint.model == model,
         Checkpoint.kind.in_([k.value for k in kinds]),

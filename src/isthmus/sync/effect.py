@@ -11,7 +11,7 @@ from isthmus.binding import Image
 from isthmus.env import Env
 from isthmus.errors import RecordLockedError
 from isthmus.store.sql import among, given, insert_rows, new_token
-from isthmus.sync.table import Effect, EffectState
+from isthmus.sync.table import UNSETTLED, Effect, EffectState
 
 _TABLE: Final = cast(Table, Effect.__table__)
 _OWN: Final = (
@@ -108,7 +108,7 @@ class EffectLog:
             Effect.backend_id == self._backend_id,
             Effect.model == model,
             Effect.target == target,
-            Effect.state.in_([EffectState.OPEN.value, EffectState.ASKED.value]),
+            UNSETTLED,
         )
         if kind is not None:
             statement = statement.where(Effect.kind == kind)
@@ -132,7 +132,7 @@ class EffectLog:
             Effect.model.in_(list(models)),
             Effect.target == target,
             Effect.kind == "create",
-            Effect.state.in_([EffectState.OPEN.value, EffectState.ASKED.value]),
+            UNSETTLED,
         )
         return [self._intent(row) for row in self._env.session.scalars(statement)]
 

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ForeignKey, Index, Text, text
+from sqlalchemy import ForeignKey, Index, Text, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from isthmus.store.sql import SqlModel, new_token
@@ -86,6 +86,11 @@ class Effect(SqlModel):
             sqlite_where=text("state IN ('open', 'asked')"),
         ),
     )
+
+
+# Written into the statement: of a parameter no database can tell that the partial index has the rows.
+UNSETTLED: Final = Effect.state.in_([literal_column("'open'"), literal_column("'asked'")])
+"""The condition that the outcome of an effect is not settled: it is open, or a person is asked."""
 
 
 class JournalEntry(SqlModel):
@@ -202,3 +207,7 @@ class Checkpoint(SqlModel):
             sqlite_where=text("state = 'open'"),
         ),
     )
+
+
+IS_OPEN: Final = Checkpoint.state == literal_column("'open'")
+"""The condition that an item is open."""

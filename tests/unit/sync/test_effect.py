@@ -1,14 +1,15 @@
 """Effects, checkpoints and journal lines: what they keep, and what they never show."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from memory_connector import TwoSides
-from sqlalchemy import select
+from sqlalchemy import event, select, text
 
 from isthmus.errors import RecordLockedError, SecretError
 from isthmus.sync import Checkpoint, CheckpointKind, Effect, EffectLog, EffectState, Intent, add_checkpoint
-from isthmus.sync.checkpoint import close_open, open_payload
+from isthmus.sync.checkpoint import close_open, open_about, open_payload
 from isthmus.sync.effect import EXTERNAL, wait_quiet
 
 
@@ -173,3 +174,29 @@ def test_a_long_reason_is_cut_to_a_sentence(sides: TwoSides) -> None:
     assert "Jane" not in summary
     assert "INSERT" not in summary
     assert len(summary) < 400
+
+
+def test_what_is_not_settled_is_found_without_looking_at_what_is(sides: TwoSides) -> None:
+    """Settled effects and closed items stay for ever: each look goes by the index of the others."""
+    plans: list[str] = []
+    with sides.hub.env() as env:
+        connection = env.session.connection()
+        lite = connection.dialect.name == "sqlite"
+        if not lite:
+            connection.execute(text("SET LOCAL enable_seqscan = off"))  # the tables are too small to mind
+
+        @event.listens_for(connection, "before_cursor_execute", retval=True)
+        def explain(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+            explained = f"EXPLAIN {'QUERY PLAN ' if lite else ''}{statement}"
+            plans.append("\n".join(map(str, connection.connection.execute(explained, parameters).fetchall())))
+            return statement, parameters
+
+        log = EffectLog(env, sides.backend_id)
+        log.pending("memory.thing", target=EXTERNAL, external_ids=["1", "2"])
+        log.creates(["memory.thing"], target=EXTERNAL)
+        open_about(env, sides.backend_id, "memory.thing", ["1"], (CheckpointKind.CONFLICT,))
+
+    effects, creates, checkpoints = plans
+    assert "ix_isthmus_effect_open" in effects
+    assert "ix_isthmus_effect_open" in creates
+    assert "uq_isthmus_checkpoint_open" in checkpoints
