@@ -29,14 +29,15 @@ def serve(session: Session, where: str) -> Iterator[Path]:
     Raises:
         UsageError: When the address is none, or cannot be listened on.
     """  # noqa: DOC502 - raised by what is called
-    from isthmus.job.desk.metrics import MetricsServer, QueueCollector, address
+    from isthmus.job.desk.address import Address
+    from isthmus.job.desk.metrics import MetricsServer, QueueCollector
     from isthmus.job.desk.tally import Sheets
 
-    host, port = address(where)
+    address = Address.read(where, "--metrics")
     with tempfile.TemporaryDirectory(prefix="isthmus-metrics-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         collector = QueueCollector(_reader(session).read, Sheets.of(folder).tally)
-        with MetricsServer(collector, host, port) as server:
+        with MetricsServer(collector, address) as server:
             logger.info("metrics are served", extra={"isthmus_url": server.url})
             yield folder
 

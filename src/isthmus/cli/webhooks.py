@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from isthmus.cli.session import Session
 from isthmus.cli.webhook_request import Request
-from isthmus.errors import DatabaseBusyError, UsageError
+from isthmus.errors import DatabaseBusyError
+from isthmus.job.desk.address import THIS_MACHINE, Address
 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.sync.hook import Heard
@@ -43,13 +44,12 @@ def serve(session: Session, where: str) -> Iterator["HookServer"]:
     Raises:
         UsageError: When the address is none, or cannot be listened on.
     """  # noqa: DOC502 - raised by what is called
-    from isthmus.job.desk.metrics import address
     from isthmus.sync.hook import HookDesk
 
-    host, port = address(where, "--webhooks")
+    address = Address.read(where, "--webhooks")
     # Unchecked: a database that is away now is there later.
     desk = HookDesk(session.raw_hub, session.run_id)
-    with HookServer(desk.receive, host, port) as server:
+    with HookServer(desk.receive, address) as server:
         logger.info("webhooks are served", extra={"isthmus_url": server.url})
         yield server
 
@@ -82,14 +82,15 @@ class HookServer:
 
     Args:
         receive: Takes a hint.
-        host: The address it listens on.
-        port: The port; 0 takes a free one.
+        address: Where it listens.
         limits: What it puts up with.
     """
 
-    def __init__(self, receive: Receive, host: str, port: int = 0, limits: Limits | None = None) -> None:
+    def __init__(
+        self, receive: Receive, address: Address = THIS_MACHINE, limits: Limits | None = None
+    ) -> None:
         self._receive = receive
-        self._place = (host, port)
+        self._address = address
         self._limits = limits or Limits()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -99,14 +100,13 @@ class HookServer:
 
         Raises:
             UsageError: When the address cannot be listened on, mostly because another does.
-        """
-        host, port = self._place
+        """  # noqa: DOC502 - made by the address
         try:
-            self._server = _Server(self._place, self._receive, self._limits)
+            self._server = _Server(self._address, self._receive, self._limits)
         except OSError as exc:
-            raise UsageError(
-                f"--webhooks: {host}:{port} cannot be listened on: {exc.strerror or exc}"
-            ) from exc
+            raise self._address.refused("--webhooks", exc) from exc
+        # Where it was free to choose, it has chosen.
+        self._address = self._address._replace(port=self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_TICK_S,), name="isthmus-webhooks", daemon=True
         )
@@ -122,9 +122,7 @@ class HookServer:
     @property
     def url(self) -> str:
         """Where it is; paths are those that ``isthmus webhook url`` tells."""
-        host, port = self._place
-        port = self._server.server_address[1] if self._server is not None else port
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self._address.url
 
 
 class _Server(TCPServer):
@@ -133,8 +131,8 @@ class _Server(TCPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, place: tuple[str, int], receive: Receive, limits: Limits) -> None:
-        if ":" in place[0]:
+    def __init__(self, address: Address, receive: Receive, limits: Limits) -> None:
+        if ":" in address.host:
             self.address_family = socket.AF_INET6
         self.limits = limits
         self._receive = receive
@@ -142,7 +140,7 @@ class _Server(TCPServer):
         self._readers = ThreadPoolExecutor(limits.threads, "isthmus-webhooks")
         self._writers = ThreadPoolExecutor(limits.writers, "isthmus-hints")
         # Last: where it cannot listen it closes itself.
-        super().__init__(place, BaseRequestHandler)
+        super().__init__(address, BaseRequestHandler)
 
     def server_close(self) -> None:
         """Close everything; what has begun may end."""

@@ -146,7 +146,7 @@ def test_a_burst_of_requests_is_one_job(connected: Folder) -> None:
     told = [HINT] * 100 + [{**HINT, "_id": 8}, {**HINT, "_id": 9}]
     with (
         connected.hub() as hub,
-        HookServer(HookDesk(hub).receive, "127.0.0.1") as server,
+        HookServer(HookDesk(hub).receive) as server,
         ThreadPoolExecutor(10) as senders,
     ):
         statuses = list(senders.map(lambda hint: post(server.url, path, hint), told))
@@ -163,7 +163,7 @@ def test_a_busy_database_does_not_hold_the_sender_up(connected: Folder) -> None:
     """
     path = connected.ok("webhook", "url", "trello").out.strip()
     engine = create_engine(f"sqlite:///{connected.path / 'isthmus.db'}", isolation_level="AUTOCOMMIT")
-    with connected.hub() as hub, HookServer(HookDesk(hub).receive, "127.0.0.1") as server:
+    with connected.hub() as hub, HookServer(HookDesk(hub).receive) as server:
         post(server.url, path, {"_model": "res.partner", "_id": 1})  # everything has been imported once
         with engine.connect() as writer:
             writer.execute(text("BEGIN IMMEDIATE"))

@@ -15,6 +15,7 @@ import pytest
 from isthmus.cli.webhook_request import LARGEST
 from isthmus.cli.webhooks import HookServer, Limits, Receive
 from isthmus.errors import DatabaseBusyError, UsageError
+from isthmus.job.desk.address import Address
 from isthmus.sync.hook import Heard
 
 SECRET = "8ZrT-not-to-be-told-anywhere"
@@ -41,7 +42,7 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(receive: Receive, **limits: float) -> HookServer:
-            server = HookServer(receive, "127.0.0.1", limits=Limits(**limits))  # type: ignore[arg-type]
+            server = HookServer(receive, limits=Limits(**limits))  # type: ignore[arg-type]
             return stack.enter_context(server)
 
         yield start
@@ -390,7 +391,7 @@ def test_an_address_that_is_taken_is_an_error_of_usage(desk: Desk) -> None:
         port = taken.getsockname()[1]
         with (
             pytest.raises(UsageError, match=f"^--webhooks: 127.0.0.1:{port} cannot be listened on: Address"),
-            HookServer(desk, "127.0.0.1", port),
+            HookServer(desk, Address(port=port)),
         ):
             pass
 
@@ -399,7 +400,7 @@ def test_it_listens_on_the_newer_kind_of_address_too(desk: Desk) -> None:
     """
     A host with colons is one.
     """
-    with HookServer(desk, "::1") as server:
+    with HookServer(desk, Address("::1")) as server:
         status = ask(server)[0]
 
     assert server.url.startswith("http://[::1]:")

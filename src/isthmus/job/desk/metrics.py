@@ -12,15 +12,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector, CollectorRegistry
 from sqlalchemy import Engine
 
-from isthmus.errors import DatabaseBusyError, UsageError
+from isthmus.errors import DatabaseBusyError
+from isthmus.job.desk.address import THIS_MACHINE, Address
 from isthmus.job.desk.overview import LaneLoad, Overview, SlotUse, WorkerSeen
 from isthmus.job.desk.tally import Spread, Tally
 from isthmus.job.lane.lanes import Lanes
 from isthmus.job.moves import Times
 from isthmus.store.sql.engine import READONLY
 
-HOST: Final = "127.0.0.1"
-"""Where metrics are served unless another address is named: they tell names of lanes."""
 STATES: Final = ("waiting", "later", "held", "running", "failed")
 """How jobs are counted: could be run, at their time, when others have ended, being run, failed."""
 
@@ -28,7 +27,6 @@ _FRESH_S: Final = 5.0
 """Seconds for which what was read from the database is told again."""
 _SHARE: Final = 20
 """Reading takes at most one part in so many of the time, however large the queue is."""
-_LARGEST_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,15 +195,13 @@ class MetricsServer:
 
     Args:
         collector: What is served.
-        host: The address it listens on.
-        port: The port; 0 takes a free one.
+        address: Where it listens.
     """
 
-    def __init__(self, collector: QueueCollector, host: str = HOST, port: int = 0) -> None:
+    def __init__(self, collector: QueueCollector, address: Address = THIS_MACHINE) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(collector)
-        self._host = host
-        self._port = port
+        self._address = address
         self._server: WSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -214,13 +210,15 @@ class MetricsServer:
 
         Raises:
             UsageError: When the address cannot be listened on, mostly because another does.
-        """
+        """  # noqa: DOC502 - made by the address
         try:
-            self._server, self._thread = start_http_server(self._port, self._host, self._registry)
+            self._server, self._thread = start_http_server(
+                self._address.port, self._address.host, self._registry
+            )
         except OSError as exc:
-            raise UsageError(
-                f"--metrics: {self._host}:{self._port} cannot be listened on: {exc.strerror or exc}"
-            ) from exc
+            raise self._address.refused("--metrics", exc) from exc
+        # Where it was free to choose, it has chosen.
+        self._address = self._address._replace(port=self._server.server_port)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -232,25 +230,4 @@ class MetricsServer:
     @property
     def url(self) -> str:
         """Where the metrics are."""
-        port = self._server.server_port if self._server is not None else self._port
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{port}/metrics"
-
-
-def address(text: str, option: str = "--metrics") -> tuple[str, int]:
-    """Read ``[HOST:]PORT``.
-
-    Args:
-        text: As it was written; a host with colons stands in brackets.
-        option: What it was written for.
-
-    Raises:
-        UsageError: When it is none.
-
-    >>> address("9100"), address("0.0.0.0:9100"), address("[::1]:9100")
-    (('127.0.0.1', 9100), ('0.0.0.0', 9100), ('::1', 9100))
-    """
-    host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > _LARGEST_PORT or (":" in text and not host):
-        raise UsageError(f"{option}: an address is written like 9100 or 127.0.0.1:9100, not {text!r}")
-    return host.removeprefix("[").removesuffix("]") or HOST, int(port)
+        return f"{self._address.url}/metrics"

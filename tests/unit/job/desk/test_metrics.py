@@ -13,7 +13,8 @@ from sqlalchemy import event, insert, update
 from isthmus.errors import DatabaseBusyError, UsageError
 from isthmus.job import State
 from isthmus.job.desk import metrics as module
-from isthmus.job.desk.metrics import MetricsServer, QueueCollector, Reader, address
+from isthmus.job.desk.address import Address
+from isthmus.job.desk.metrics import MetricsServer, QueueCollector, Reader
 from isthmus.job.desk.tally import Tally
 from isthmus.job.lane.lanes import Lanes
 from isthmus.job.table import CHANNELS, JOBS, SLOTS
@@ -160,7 +161,7 @@ def test_an_address_in_use_is_refused_in_a_sentence(reader: Reader) -> None:
         port = int(server.url.rpartition(":")[2].partition("/")[0])
         with (
             pytest.raises(UsageError, match=rf"--metrics: 127\.0\.0\.1:{port} cannot be listened on"),
-            MetricsServer(collector, port=port),
+            MetricsServer(collector, Address(port=port)),
         ):
             pass
 
@@ -171,4 +172,4 @@ def test_what_is_no_address_is_refused(text: str) -> None:
     With how one is written.
     """
     with pytest.raises(UsageError, match=r"^--metrics: an address is written like 9100 or 127.0.0.1:9100"):
-        address(text)
+        Address.read(text, "--metrics")
