@@ -1,11 +1,12 @@
 """Duplicates."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from isthmus.simulators.odoo import orm
 from isthmus.simulators.odoo.environment import Environment
-from isthmus.simulators.odoo.fields import Row
+from isthmus.simulators.odoo.fields import Row, written
 from isthmus.simulators.odoo.model import AUTOMATIC, Model
 
 _NOT_COPIED = frozenset({"state", "barcode", "login", "date_last_stage_update", "complete_name"})
@@ -22,7 +23,7 @@ def copied(env: Environment, model: Model, row: Row, default: Mapping[str, Any])
             values[name] = [[6, 0, list(env.related(field, row["id"]))]]
         elif field.column and row.get(name) is not None:
             value = row[name]
-            values[name] = value.strftime("%Y-%m-%d %H:%M:%S") if hasattr(value, "strftime") else value
+            values[name] = written(value) if isinstance(value, date) else value
     if model.rec_name not in default and row.get(model.rec_name):
         values[model.rec_name] = f"{row[model.rec_name]} (copy)"
     made = orm.create(env, model, [values | dict(default)])[0]

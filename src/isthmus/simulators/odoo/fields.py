@@ -222,14 +222,14 @@ def wire_value(field: Field, value: Any) -> Any:
         return _EMPTY.get(kind, False)
     if kind == "boolean":
         return bool(value)
-    if kind == "datetime":
-        return _written(value, _DATETIME)
-    if kind == "date":
-        return _written(value, _DATE)
-    return value
+    return written(value) if kind in {"date", "datetime"} else value
 
 
 @lru_cache(maxsize=4096)
-def _written(value: date, form: str) -> str:
-    # Rows of one transaction have one `write_date`.
-    return value.strftime(form)
+def written(value: date) -> str:
+    """Write a date or datetime as Odoo does; most come again, as that of a transaction does in all its rows.
+
+    >>> written(datetime(2026, 1, 5, 10)), written(date(2026, 1, 5))
+    ('2026-01-05 10:00:00', '2026-01-05')
+    """
+    return value.strftime(_DATETIME if isinstance(value, datetime) else _DATE)

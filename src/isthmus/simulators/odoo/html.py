@@ -90,7 +90,6 @@ class _Cleaner(HTMLParser):
             self._current = []
 
 
-@lru_cache(maxsize=1024)
 def sanitized(text: str) -> str:
     """Clean a fragment as Odoo's editor fields do.
 
@@ -101,8 +100,11 @@ def sanitized(text: str) -> str:
     >>> sanitized("<p onclick='x()'>a<script>alert(1)</script></p>")
     '<p>a</p>'
     """
-    if _PLAIN.fullmatch(text):
-        return text
+    return text if _PLAIN.fullmatch(text) else _cleaned(text)
+
+
+@lru_cache(maxsize=1024)
+def _cleaned(text: str) -> str:
     if not text.strip():
         return ""
     cleaner = _Cleaner()

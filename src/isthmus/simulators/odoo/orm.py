@@ -114,17 +114,11 @@ def _create_one(env: Environment, model: Model, given: Any) -> int:
     values = model.before_create(env, defaults(env, model, values) | values)
     table = env.table(model.name)
     record = table.next_id()
-    row: Row = {"id": record}
-    lists: list[tuple[Field, Any]] = []
-    for name, value in values.items():
-        field = model.fields[name]
-        if field.column:
-            row[name] = stored_value(model.name, field, value)
-        elif field.many:
-            lists.append((field, value))
+    columns, lists = _parted(model, values)
+    row: Row = {"id": record, **columns}
     if model.logged:
-        now = env.transaction.start
-        row |= {"create_uid": env.uid, "create_date": now, "write_uid": env.uid, "write_date": now}
+        row["create_uid"] = row["write_uid"] = env.uid
+        row["create_date"] = row["write_date"] = env.transaction.start
     model.complete(env, row, values)
     _check_columns(env, model, row, model.fields)
     env.database.put(env.transaction, model.name, record, row)
@@ -162,6 +156,19 @@ def _known(model: Model, given: Mapping[str, Any], *, creating: bool) -> dict[st
     return values
 
 
+def _parted(model: Model, values: Mapping[str, Any]) -> tuple[Row, list[tuple[Field, Any]]]:
+    """Part values into what the row keeps and what changes lists."""
+    columns: Row = {}
+    lists: list[tuple[Field, Any]] = []
+    for name, value in values.items():
+        field = model.fields[name]
+        if field.column:
+            columns[name] = stored_value(model.name, field, value)
+        elif field.many:
+            lists.append((field, value))
+    return columns, lists
+
+
 def _check_columns(env: Environment, model: Model, row: Row, names: Iterable[str]) -> None:
     for field in model.mandatory:
         if row.get(field.name) is None and field.name in names:
@@ -193,14 +200,7 @@ def write(env: Environment, model: Model, ids: Sequence[int], given: Mapping[str
     if not given:
         return True
     values = model.before_write(env, rows, wanted)
-    columns: Row = {}
-    lists: list[tuple[Field, Any]] = []
-    for name, value in values.items():
-        field = model.fields[name]
-        if field.column:
-            columns[name] = stored_value(model.name, field, value)
-        elif field.many:
-            lists.append((field, value))
+    columns, lists = _parted(model, values)
     if model.logged:
         columns |= {"write_uid": env.uid, "write_date": env.transaction.start}
     for record in ids:

@@ -9,7 +9,7 @@ from isthmus.simulators.odoo import errors
 from isthmus.simulators.odoo.conditions import named
 from isthmus.simulators.odoo.environment import Environment
 from isthmus.simulators.odoo.external import find_external, split_external
-from isthmus.simulators.odoo.fields import Field, to_date, to_datetime
+from isthmus.simulators.odoo.fields import Field, to_date, to_datetime, written
 from isthmus.simulators.odoo.model import Model
 
 Reader = Callable[[Any], Any]
@@ -108,7 +108,7 @@ def _datetime(env: Environment, field: Field, cell: Any) -> str:
     zone = env.timezone or UTC
     # An hour that comes twice, or never, is read in standard time.
     offsets = [zone.utcoffset(moment.replace(fold=fold)) or timedelta(0) for fold in (0, 1)]
-    return (moment - min(offsets)).strftime("%Y-%m-%d %H:%M:%S")
+    return written(moment - min(offsets))
 
 
 def _selection(env: Environment, field: Field, cell: Any) -> str:  # noqa: ARG001
