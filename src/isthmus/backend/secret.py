@@ -4,11 +4,13 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from isthmus.errors import SecretError
+
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 def create_key_file(path: Path) -> bool:
@@ -64,7 +66,7 @@ class KeyRing:
             context: Where it is kept (``backend/3``); it opens only there, so that a sealed
                 text copied to another row is refused.
         """
-        text = json.dumps({"for": context, "value": value}, separators=(",", ":"))
+        text = _COMPACT.encode({"for": context, "value": value})
         return self._keys().encrypt(text.encode()).decode()
 
     def open(self, sealed: str, *, context: str) -> Any:

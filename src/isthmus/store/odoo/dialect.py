@@ -63,6 +63,23 @@ class Dialect(AbstractComponent):
     translations: ClassVar[tuple[Translation, ...]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One field, in both spellings.
+
+    Attributes:
+        field: As connectors see it.
+        told: As the server describes it.
+        here: Brings a value from there into the form of connectors.
+        back: Brings a value into the form of the server's version.
+    """
+
+    field: Field
+    told: Field
+    here: Callable[[Any], Any] = same
+    back: Callable[[Any], Any] = same
+
+
 class Spelling:
     """The translations of one model in one version, ready for use.
 
@@ -71,45 +88,28 @@ class Spelling:
         told: The fields as the server describes them.
 
     Attributes:
+        words: The fields in both spellings, by the name that connectors use.
+        heard: The same by the name that the server uses.
         fields: The fields by the name that connectors use.
         told: The fields by the name that the server uses.
     """
 
     def __init__(self, translations: Iterable[Translation], told: Mapping[str, Field]) -> None:
-        here = {t.name: t for t in translations if t.there in told}
-        hidden = {t.there for t in here.values()}
         self.told = told
-        self._here: Mapping[str, Translation] = here
-        self._there: Mapping[str, Translation] = {t.there: t for t in here.values()}
-        self.fields: Mapping[str, Field] = MappingProxyType(
-            {name: field for name, field in told.items() if name not in hidden}
-            | {t.name: t.describe(told[t.there]) for t in here.values()}
-        )
+        translated = {
+            t.there: Word(t.describe(told[t.there]), told[t.there], t.here, t.back)
+            for t in translations
+            if t.there in told
+        }
+        self.heard: Mapping[str, Word] = {n: Word(field, field) for n, field in told.items()} | translated
+        # A field that goes by a translated name is hidden by the translation.
+        words = (*self.heard.values(), *translated.values())
+        self.words: Mapping[str, Word] = {word.field.name: word for word in words}
+        self.fields: Mapping[str, Field] = MappingProxyType({n: word.field for n, word in self.words.items()})
 
     def there(self, name: str) -> str:
         """Spell a field as the server does."""
-        found = self._here.get(name)
-        return name if found is None else found.there
-
-    def type_there(self, field: Field) -> Field:
-        """Describe a field as the server has it."""
-        found = self._here.get(field.name)
-        return field if found is None else self.told[found.there]
-
-    def here(self, name: str) -> str:
-        """Spell a field of the server as connectors do."""
-        found = self._there.get(name)
-        return name if found is None else found.name
-
-    def value_here(self, name: str, value: Any) -> Any:
-        """Bring the value of a field (by its name here) from the server's form."""
-        found = self._here.get(name)
-        return value if found is None else found.here(value)
-
-    def value_there(self, name: str, value: Any) -> Any:
-        """Bring the value of a field (by its name here) into the server's form."""
-        found = self._here.get(name)
-        return value if found is None else found.back(value)
+        return self.words[name].told.name
 
 
 def instant_of_day(day: Any) -> datetime | None:

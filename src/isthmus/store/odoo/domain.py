@@ -89,9 +89,10 @@ class Terms:
             spelling = self._spelling(model)
             path.append(spelling.there(name))
             model = str(spelling.fields[name].relation)
-        spelling, last = self._spelling(model), leaf.path[-1]
-        field = spelling.fields[last]
-        path.append(spelling.there(last))
+        last = leaf.path[-1]
+        word = self._spelling(model).words[last]
+        field = word.field
+        path.append(word.told.name)
 
         def made(operator: str, value: Any) -> Leaf:
             return Leaf(tuple(path), operator, value)
@@ -106,18 +107,16 @@ class Terms:
             return _bounded(field, operand(model, field, value, key))
 
         def compared(operator: str, value: Any) -> Leaf:
-            return made(operator, spelling.value_there(last, value))
+            return made(operator, word.back(value))
 
-        is_day = field.type == "datetime" and spelling.type_there(field).type == "date"
+        is_day = field.type == "datetime" and word.told.type == "date"
         if leaf.operator not in _MEMBERS:
             value = value_of(leaf.value)
             if is_day and _within_day(value):
-                return _day_compared(
-                    leaf.operator, value, lambda o, v: made(o, spelling.value_there(last, v))
-                )
-            return made(leaf.operator, spelling.value_there(last, value))
+                return _day_compared(leaf.operator, value, compared)
+            return compared(leaf.operator, value)
         given = [value_of(value) for value in leaf.value]
-        values = [spelling.value_there(last, v) for v in given if not (is_day and _within_day(v))]
+        values = [word.back(v) for v in given if not (is_day and _within_day(v))]
         if None not in values or field.type == "boolean":
             return made(leaf.operator, values)
         if field.type in _NUMBERS:

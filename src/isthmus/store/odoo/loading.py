@@ -22,7 +22,10 @@ LOAD_CONTEXT: Final[Mapping[str, Any]] = {
 """A known external ID gives its record and changes nothing; instants are UTC; imports notify nobody."""
 
 _SET: Final = 6
-_AS_TEXT: Final = frozenset({"char", "text", "html", "selection", "date", "datetime", "binary"})
+_AS_TEXT: Final = frozenset({
+    "char", "text", "html", "selection", "date", "datetime", "binary",
+    "integer", "float", "monetary", "decimal",
+})  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ def loads(
         keys: A key of ours for each.
     """
     found: dict[tuple[str, ...], Load] = {}
+    orders: dict[tuple[str, ...], tuple[str, ...]] = {}
     for place, (row, key) in enumerate(zip(values, keys, strict=True)):
         cells: dict[str, str] = {}
         rest: dict[str, Any] = {}
@@ -77,9 +81,14 @@ def loads(
                 rest[name] = value
             else:
                 cells[cell[0]] = cell[1]
-        columns = ("id", *sorted(cells))
-        load = found.setdefault(columns, Load(list(columns), [], [], []))
-        load.rows.append([external_id(key), *(cells[column] for column in columns[1:])])
+        given = tuple(cells)
+        columns = orders.get(given)
+        if columns is None:
+            columns = orders[given] = tuple(sorted(given))
+        load = found.get(columns)
+        if load is None:
+            load = found[columns] = Load(["id", *columns], [], [], [])
+        load.rows.append([external_id(key), *map(cells.__getitem__, columns)])
         load.places.append(place)
         load.rest.append(rest)
     return list(found.values())
@@ -101,18 +110,13 @@ def is_extra(field: Field) -> bool:
 
 def _cell(field: Field, value: Any) -> tuple[str, str] | None:
     """Give the column and the text of a value; None when ``load`` cannot carry it."""
-    match field.type:
-        case "boolean":
-            return field.name, "1" if value else "0"
-        case "many2one":
-            return f"{field.name}/.id", "" if value is False else str(value)
-        case "many2many":
-            if len(value) == 1 and value[0][0] == _SET:
-                return f"{field.name}/.id", ",".join(map(str, value[0][2]))
-            return None
-        case "integer" | "float" | "monetary" | "decimal":
-            return field.name, "" if value is False else str(value)
-        case kind if kind in _AS_TEXT:
-            return field.name, "" if value is False else str(value)
-        case _:
-            return None
+    kind = field.type
+    if kind == "many2one":
+        return f"{field.name}/.id", "" if value is False else str(value)
+    if kind == "boolean":
+        return field.name, "1" if value else "0"
+    if kind in _AS_TEXT:
+        return field.name, "" if value is False else str(value)
+    if kind == "many2many" and len(value) == 1 and value[0][0] == _SET:
+        return f"{field.name}/.id", ",".join(map(str, value[0][2]))
+    return None

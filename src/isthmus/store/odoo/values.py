@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from isthmus.env import X2MANY, Field
 from isthmus.errors import RecordValueError, UnknownFieldError, near
-from isthmus.store.odoo.dialect import Spelling
+from isthmus.store.odoo.dialect import Spelling, Word
 from isthmus.store.odoo.wire import from_wire, to_wire
 
 _LARGEST: Final = 2**31 - 1
@@ -35,16 +35,18 @@ class Values:
             UnknownFieldError: When there is no such field; names near ones.
         """
         spelling = self._spelling(model)
+        words = spelling.words
         found: dict[str, Any] = {}
         for name, value in values.items():
-            field = spelling.fields.get(name)
-            if field is None:
+            word = words.get(name)
+            if word is None:
                 raise UnknownFieldError(model, name, spelling.fields)
+            field = word.field
             try:
                 checked = self._checked(field, value)
                 if checked is None and field.required:
                     raise RecordValueError(f"missing required value for the field {name!r} of {model}")
-                found[spelling.there(name)] = to_wire(spelling.value_there(name, checked))
+                found[word.told.name] = to_wire(word.back(checked))
             except (TypeError, ValueError, ArithmeticError) as exc:
                 why = f": {exc}" if str(exc) else ""
                 raise RecordValueError(
@@ -89,21 +91,19 @@ class Values:
 
     def here(self, model: str, row: Mapping[str, Any]) -> dict[str, Any]:
         """Read a row of the server: names and values as connectors have them."""
-        spelling = self._spelling(model)
-        found: dict[str, Any] = {}
-        for told, value in row.items():
-            name = spelling.here(told)
-            field = spelling.fields[name]
-            found[name] = value if name == "id" else _read(spelling, field, value)
-        return found
+        heard = self._spelling(model).heard
+        return {
+            word.field.name: value if name == "id" else _read(word, value)
+            for name, value in row.items()
+            for word in (heard[name],)
+        }
 
 
-def _read(spelling: Spelling, field: Field, value: Any) -> Any:
-    there = spelling.type_there(field)
-    if isinstance(value, list) and there.type == "many2one":
+def _read(word: Word, value: Any) -> Any:
+    if isinstance(value, list) and word.told.type == "many2one":
         value = value[0] if value else None  # [id, display name]
-    value = spelling.value_here(field.name, from_wire(there, value))
-    return sorted(value) if field.type in X2MANY else value
+    value = word.here(from_wire(word.told, value))
+    return sorted(value) if word.field.type in X2MANY else value
 
 
 def _shown(field: Field, value: Any) -> str:

@@ -15,7 +15,9 @@ from uuid import UUID
 from isthmus.env import X2MANY, Field
 from isthmus.errors import RecordValueError
 
-_INSTANT: Final = "%Y-%m-%d %H:%M:%S"
+_INSTANT_LENGTH: Final = len("2026-01-31 12:00:00")
+_SPELLED: Final = frozenset({"datetime", "date", "binary", "decimal"})
+"""Types that JSON has no form for; the values of others are as they come."""
 
 
 def to_wire(value: Any) -> Any:
@@ -26,8 +28,11 @@ def to_wire(value: Any) -> Any:
     """
     if value is None:
         return False
+    if isinstance(value, (str, int, float)):
+        return value
     if isinstance(value, datetime):
-        return (value.astimezone(UTC) if value.tzinfo else value).strftime(_INSTANT)
+        instant = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return instant.isoformat(" ", "seconds")
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, (bytes, bytearray)):
@@ -53,15 +58,27 @@ def from_wire(field: Field, value: Any) -> Any:
     """
     if value is None or (value is False and field.type != "boolean"):
         return [] if field.type in X2MANY else None
+    if field.type not in _SPELLED:
+        return value
     try:
         if field.type == "datetime":
-            return datetime.strptime(value, _INSTANT).replace(tzinfo=UTC)
+            return _instant(value)
         if field.type == "date":
             return date.fromisoformat(value)
         if field.type == "binary":
             return b64decode(value, validate=True)
-        if field.type == "decimal":
-            return Decimal(str(value))
+        return Decimal(str(value))
     except (TypeError, ValueError, ArithmeticError, Base64Error) as exc:
         raise RecordValueError(f"{value!r} is no {field.type} for field {field.name!r}") from exc
-    return value
+
+
+def _instant(text: Any) -> datetime:
+    """Read an instant that is cut to the second; a tenth of what ``strptime`` takes.
+
+    Raises:
+        ValueError: When it is spelled in another way.
+    """
+    instant = datetime.fromisoformat(text)
+    if len(text) != _INSTANT_LENGTH or instant.tzinfo is not None:
+        raise ValueError(f"{text!r} is not spelled as YYYY-MM-DD HH:MM:SS")
+    return instant.replace(tzinfo=UTC)

@@ -185,6 +185,7 @@ def test_a_day_that_is_no_day_is_left_alone() -> None:
         [Translation(name="a", there="b", type="char", back=str.upper)], {"b": Field(name="b", type="char")}
     )
 
-    assert (spelling.there("a"), spelling.here("b"), spelling.value_there("a", "x")) == ("b", "a", "X")
-    assert spelling.type_there(spelling.fields["a"]).name == "b"
-    assert date(2026, 1, 31) == spelling.value_here("a", date(2026, 1, 31))
+    word = spelling.words["a"]
+    assert spelling.heard == {"b": word}
+    assert (spelling.there("a"), word.field.name, word.told.name, word.back("x")) == ("b", "a", "b", "X")
+    assert word.here(date(2026, 1, 31)) == date(2026, 1, 31)
