@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from multiprocessing import get_context
@@ -185,17 +185,3 @@ def states(hub: Hub) -> dict[State, int]:
     by_state = select(JOBS.c.state, func.count()).group_by(JOBS.c.state)
     with hub.engine.connect() as connection:
         return {State(state): count for state, count in connection.execute(by_state)}
-
-
-def until(condition: Callable[[], object], seconds: float = _LONGEST_S) -> None:
-    """Look at the database again and again until other processes have done their work.
-
-    Raises:
-        TimeoutError: When they have not.
-    """
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.02)):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise TimeoutError("other processes have not done what was waited for")

@@ -106,20 +106,6 @@ def migrate(url: str) -> None:
 # -- what a test asks ----------------------------------------------------------------------
 
 
-def until(condition: Callable[[], bool], what: str, patience_s: float = 60) -> None:
-    """Look again and again until other processes have done their work.
-
-    Raises:
-        TimeoutError: When they have not.
-    """
-    pause = threading.Event()
-    for _ in range(round(patience_s / 0.05)):
-        if condition():
-            return
-        pause.wait(0.05)
-    raise TimeoutError(f"waited in vain until {what}")
-
-
 def all_done(hub: Hub, count: int) -> Callable[[], bool]:
     """Make the question whether so many jobs are done."""
     return lambda: hub.queue.counts()[State.DONE] >= count

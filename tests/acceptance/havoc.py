@@ -4,11 +4,12 @@ import random
 from queue import Empty, Queue
 from typing import Any, Final
 
-from crew import Child, Inbox, Member, living, until
+from crew import Child, Inbox, Member, living
 from entries import NAME
 
 from isthmus.hub import Hub
 from isthmus.job import chain, group
+from isthmus.testing.waiting import until
 
 LANES: Final[dict[str, Any]] = {"narrow": {"capacity": 2}, "row": {"sequential": True}}
 """The lanes that have rules."""

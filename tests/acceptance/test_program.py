@@ -9,8 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from isthmus.hub import Hub
 from isthmus.settings import Settings
 from isthmus.simulators.trello import FaultPlan, TrelloSimulator
 from isthmus.testing.crash import run_in_child
+from isthmus.testing.waiting import until
 
 PROGRAM = Path(sys.executable).with_name("isthmus")
 HEAVY = ("sqlalchemy", "alembic", "httpx2", "cryptography")
@@ -124,20 +124,6 @@ def request_of(curl: str) -> Request:
     words = shlex.split(curl)
     name, _, value = words[words.index("-H") + 1].partition(": ")
     return Request(words[-1], words[words.index("-d") + 1].encode(), {name: value})
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Look again and again until another process has done its work.
-
-    Raises:
-        TimeoutError: After half a minute.
-    """
-    pause = threading.Event()
-    for _ in range(600):
-        if condition():
-            return
-        pause.wait(0.05)
-    raise TimeoutError(f"waited in vain until {what}")
 
 
 def connect(folder: Folder, trello: TrelloSimulator, *words: str) -> Result:

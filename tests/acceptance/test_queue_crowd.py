@@ -6,12 +6,13 @@ from pathlib import Path
 
 import crowd
 import pytest
-from crowd import NAME, SEED, all_done, begun, crew, most_at_once, texts, until
+from crowd import NAME, SEED, all_done, begun, crew, most_at_once, texts
 
 from isthmus.hub import Hub
 from isthmus.job import State, chain, group
 from isthmus.testing import Databases
 from isthmus.testing.databases import Kind
+from isthmus.testing.waiting import until
 
 
 @pytest.fixture

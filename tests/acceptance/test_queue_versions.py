@@ -12,11 +12,12 @@ from pathlib import Path
 
 import crowd
 import pytest
-from crowd import NAME, all_done, texts, until
+from crowd import NAME, all_done, texts
 
 from isthmus.job import Outcome, State, Worker
 from isthmus.testing import Databases
 from isthmus.testing.databases import Kind
+from isthmus.testing.waiting import until
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = Path("src/isthmus/store/sql/migrations/versions")

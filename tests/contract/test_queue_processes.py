@@ -4,9 +4,8 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 
 from isthmus.hub import Hub
 from isthmus.job import State
+from isthmus.testing.waiting import until
 
 PROGRAM = Path(__file__).with_name("queue_program.py")
 
@@ -47,20 +47,6 @@ def texts(hub: Hub, program: Any) -> Counter[str]:
     """Count the rows that jobs have written, by their text."""
     with hub.env(readonly=True) as env:
         return Counter(str(entry.text) for entry in env[program.NAME].search())
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Look again and again until another process has done its work.
-
-    Raises:
-        TimeoutError: After half a minute.
-    """
-    pause = threading.Event()
-    for _ in range(1_500):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise TimeoutError("another process has not done what was waited for")
 
 
 def test_a_worker_killed_in_the_middle_of_a_job_leaves_its_row_once(

@@ -7,9 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,26 +24,13 @@ from isthmus.simulators.odoo import OdooSimulator
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.sync.hint import LANE
 from isthmus.sync.hook import HookDesk
+from isthmus.testing.waiting import until
 
 Folder = Any
 """See conftest."""
 PROGRAM = Path(sys.executable).with_name("isthmus")
 HINT = {"_model": "trello.card", "_id": 7, "_action": "Tell(#1)"}
 """As Odoo would tell it; to a backend of any kind its own binding models mean something."""
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Look again and again until another process has done its work.
-
-    Raises:
-        TimeoutError: After half a minute.
-    """
-    pause = threading.Event()
-    for _ in range(1_500):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise TimeoutError(f"waited in vain until {what}")
 
 
 def post(url: str, path: str, told: Any = HINT) -> int:

@@ -9,9 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,23 +21,10 @@ from isthmus.hub import Hub
 from isthmus.job import State
 from isthmus.settings import Settings
 from isthmus.testing import Databases
+from isthmus.testing.waiting import until
 
 PROGRAM = Path(sys.executable).with_name("isthmus")
 PLUGIN = Path(__file__).with_name("worker_jobs.py")
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Look again and again until another process has done its work.
-
-    Raises:
-        TimeoutError: After half a minute.
-    """
-    pause = threading.Event()
-    for _ in range(1_500):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise TimeoutError(f"waited in vain until {what}")
 
 
 class Place:

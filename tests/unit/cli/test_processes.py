@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,24 +14,11 @@ from pathlib import Path
 import pytest
 
 from isthmus.cli.processes import Failure, Summary, Supervisor, Waits
+from isthmus.testing.waiting import until
 
 PROGRAM = Path(__file__).with_name("supervised_program.py")
 SOON = timedelta(milliseconds=10)
 LATER = timedelta(hours=1)
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Look again and again until something has happened.
-
-    Raises:
-        TimeoutError: After half a minute.
-    """
-    pause = threading.Event()
-    for _ in range(1_500):
-        if condition():
-            return
-        pause.wait(0.02)
-    raise TimeoutError(f"waited in vain until {what}")
 
 
 class Watched:
