@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from world import REMOTE_MODELS, Installation, SteppingClock, migrate, settings_for
+from world import REMOTE_MODELS, Installation, migrate, settings_for
 
 from isthmus.env import Store
 from isthmus.hub import Hub
 from isthmus.simulators.trello import TrelloSimulator
-from isthmus.testing import FrozenClock
+from isthmus.testing import FrozenClock, SteppingClock
 from isthmus.testing.crash import CrashPoints
 from isthmus.testing.remote_store import RemoteStore
 

@@ -14,12 +14,12 @@ from typing import Any, Final
 from crash_stories import BASE, LASTING, edits_there, first_scene, later, nothing_there
 from people import People
 from rows import everything
-from world import ODOO, Installation, OdooLogin, SteppingClock, migrate_for_odoo, odoo_settings
+from world import ODOO, Installation, OdooLogin, migrate_for_odoo, odoo_settings
 
 from isthmus.hub import Hub
 from isthmus.simulators.odoo import OdooSimulator
 from isthmus.simulators.trello import TrelloSimulator
-from isthmus.testing import FrozenClock
+from isthmus.testing import FrozenClock, SteppingClock
 from isthmus.testing.crash import CrashPoints
 from isthmus.testing.databases import Databases
 

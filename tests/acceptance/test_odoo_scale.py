@@ -7,12 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from world import REMOTE_MODELS, OdooLogin, SteppingClock, World, migrate_for_odoo, odoo_settings
+from world import REMOTE_MODELS, OdooLogin, World, migrate_for_odoo, odoo_settings
 
 from isthmus.hub import Hub
 from isthmus.simulators.odoo import OdooSimulator
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.sync import Report, service
+from isthmus.testing import SteppingClock
 from isthmus.testing.databases import Databases
 
 Made = Counter[tuple[str, str]]

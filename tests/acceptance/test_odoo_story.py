@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from people import people_of
 from story import TrelloStory
-from world import OdooLogin, SteppingClock, World, beside_odoo, on_odoo
+from world import OdooLogin, World, beside_odoo, on_odoo
 
+from isthmus.testing import SteppingClock
 from isthmus.testing.databases import Databases
 from isthmus.testing.odoo_target import OdooTarget
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 from crash_stories import BASE
-from world import SteppingClock, World, migrate, on_sql, settings_for
+from world import World, migrate, on_sql, settings_for
 
 from isthmus.hub import Hub
 from isthmus.simulators.trello import TrelloSimulator
+from isthmus.testing import SteppingClock
 from isthmus.testing.crash import Crashed, run_in_child
 from isthmus.testing.databases import KINDS, Databases, Kind
 

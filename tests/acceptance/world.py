@@ -19,7 +19,7 @@ from isthmus.settings import Settings
 from isthmus.simulators.odoo import OdooSimulator
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.sync import Inbox, Report, service
-from isthmus.testing import FrozenClock
+from isthmus.testing import FrozenClock, SteppingClock
 from isthmus.testing.databases import Databases, Kind
 from isthmus.testing.envs import Envs
 from isthmus.testing.remote_server import RemoteServer, bundled_models
@@ -46,14 +46,6 @@ class OdooLogin:
         """Log in to a simulator: by a key where it speaks JSON-2, by a password elsewhere."""
         secret = odoo.api_key() if odoo.version.major >= 19 else odoo.password
         return cls(odoo.url, odoo.database, odoo.login, secret, timeout_s)
-
-
-class SteppingClock(FrozenClock):
-    """A clock that moves by a millisecond whenever somebody looks: no two edits are at the same instant."""
-
-    def now(self) -> datetime:
-        self.advance(timedelta(milliseconds=1))
-        return super().now()
 
 
 class FastClock:

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""Clocks that stand still until a test moves them, or looks."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -59,3 +59,17 @@ class FrozenClock:
 
     def __repr__(self) -> str:
         return f"FrozenClock({self.now().isoformat()})"
+
+
+class SteppingClock(FrozenClock):
+    """Moves by a millisecond whenever somebody looks: no two edits are at the same instant.
+
+    >>> clock = SteppingClock()
+    >>> clock.now() < clock.now()
+    True
+    """
+
+    def now(self) -> datetime:
+        """Tell the next instant."""
+        self.advance(timedelta(milliseconds=1))
+        return super().now()

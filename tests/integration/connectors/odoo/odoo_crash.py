@@ -3,11 +3,10 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from odoo_site import SteppingClock
-
 from isthmus.hub import Hub
 from isthmus.settings import Settings
 from isthmus.sync.service import get_backend
+from isthmus.testing import SteppingClock
 from isthmus.testing.crash import CrashPoints
 
 

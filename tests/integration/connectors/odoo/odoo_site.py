@@ -11,19 +11,11 @@ from isthmus.settings import Settings
 from isthmus.simulators.odoo.person import Person
 from isthmus.simulators.odoo.simulator import OdooSimulator
 from isthmus.sync import Inbox, Report, service
-from isthmus.testing import FrozenClock
+from isthmus.testing import SteppingClock
 
 EVERYTHING = {"res.partner": []}
 ALL = ("active", "in", [True, False])
 LAG = 60.0
-
-
-class SteppingClock(FrozenClock):
-    """Moves by a millisecond whenever somebody looks: no two edits are at the same instant."""
-
-    def now(self) -> Any:
-        self.advance(timedelta(milliseconds=1))
-        return super().now()
 
 
 class OdooSite:

@@ -10,17 +10,9 @@ from isthmus.job import State
 from isthmus.settings import Settings
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.sync import Inbox, Report, service
-from isthmus.testing import FrozenClock
+from isthmus.testing import SteppingClock
 
 ALL = ("active", "in", [True, False])
-
-
-class SteppingClock(FrozenClock):
-    """Moves by a millisecond whenever somebody looks: no two edits are at the same instant."""
-
-    def now(self) -> Any:
-        self.advance(timedelta(milliseconds=1))
-        return super().now()
 
 
 class Installation:

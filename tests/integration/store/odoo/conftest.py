@@ -11,12 +11,13 @@ import pytest
 from isthmus.hub import Hub
 from isthmus.simulators.odoo import OdooSimulator
 from isthmus.simulators.trello import TrelloSimulator
+from isthmus.testing import SteppingClock
 
 # pytest's importlib mode puts no folder of tests on the path.
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("odoo_company")
 
-from odoo_company import MODELS, Company, SteppingClock  # noqa: E402
+from odoo_company import MODELS, Company  # noqa: E402
 
 
 @pytest.fixture

@@ -25,15 +25,6 @@ MODELS = (PROJECT, STAGE, TASK)
 QUIET = timedelta(seconds=60)
 
 
-class SteppingClock(FrozenClock):
-    """Moves by a millisecond whenever somebody looks: no two edits are at the same instant."""
-
-    def now(self) -> datetime:
-        """Tell the time."""
-        self.advance(timedelta(milliseconds=1))
-        return super().now()
-
-
 @dataclass(frozen=True)
 class Told:
     """What a command told, and its exit code."""
