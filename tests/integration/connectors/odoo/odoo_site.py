@@ -12,10 +12,12 @@ from isthmus.simulators.odoo.person import Person
 from isthmus.simulators.odoo.simulator import OdooSimulator
 from isthmus.sync import Inbox, Report, service
 from isthmus.testing import SteppingClock
+from isthmus.testing.crash import Crashed, run_in_child
 
 EVERYTHING = {"res.partner": []}
 ALL = ("active", "in", [True, False])
 LAG = 60.0
+_CRASH = Path(__file__).with_name("odoo_crash.py")
 
 
 class OdooSite:
@@ -48,6 +50,18 @@ class OdooSite:
                 "database": odoo.database, "login": odoo.login, "timeout_s": 0.5, "lag_s": LAG, **options,
             })  # fmt: skip
         return odoo
+
+    def in_child(self, function: str, *, crash_at: int | None = None) -> list[str]:
+        """Run a function of ``odoo_crash.py`` in a child; the points it passed, none if it died."""
+        place = (self.settings.database_url.get_secret_value(), str(self.settings.key_file))
+        try:
+            points: list[str] = run_in_child(_CRASH, function, *place, self.clock.now(), crash_at=crash_at)
+        except Crashed:
+            return []
+        finally:
+            self.odoos["company"].wait_idle()
+            self.clock.advance(timedelta(seconds=120))
+        return points
 
     def set(self, name: str, **options: Any) -> None:
         with self.hub.env() as env:

@@ -1,30 +1,11 @@
 """kill -9 around every call of an export: each partner is there once, and bound."""
 
 import random
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from odoo_site import OdooSite
 
-from isthmus.testing.crash import ANSWER, REQUEST, SENT, Crashed, run_in_child
-
-_PROGRAM = Path(__file__).with_name("odoo_crash.py")
-
-
-def export(site: OdooSite, *, crash_at: int | None = None) -> list[str]:
-    """Run the jobs in a process of its own."""
-    arguments = (
-        site.settings.database_url.get_secret_value(), str(site.settings.key_file), site.clock.now(),
-    )  # fmt: skip
-    try:
-        points: list[str] = run_in_child(_PROGRAM, "export", *arguments, crash_at=crash_at)
-    except Crashed:
-        return []
-    finally:
-        site.odoos["company"].wait_idle()
-        site.clock.advance(timedelta(seconds=120))
-    return points
+from isthmus.testing.crash import ANSWER, REQUEST, SENT
 
 
 def make(site: OdooSite, number: int) -> None:
@@ -37,7 +18,7 @@ def around_calls(site: OdooSite) -> list[int]:
     """Number the points of an export at which a call is about to be made, is made, or is answered."""
     site.connect("company", export_domain={"res.partner": [("name", "like", "Ours")]})
     make(site, 0)
-    points = export(site)
+    points = site.in_child("export")
     return [number for number, kind in enumerate(points, start=1) if kind in {REQUEST, SENT, ANSWER}]
 
 
@@ -46,8 +27,8 @@ def kill_at(site: OdooSite, fatal: list[int]) -> None:
     died = 0
     for number in fatal:
         make(site, number)
-        died += export(site, crash_at=number) == []
-        export(site)
+        died += site.in_child("export", crash_at=number) == []
+        site.in_child("export")
 
     expected = sorted(f"Ours {n}{end}" for n in (0, *fatal) for end in ("", " office"))
     assert died >= len(fatal) * 3 // 4

@@ -2,32 +2,13 @@
 
 import random
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from odoo_site import OdooSite
 
-from isthmus.testing.crash import Crashed, run_in_child
-
-_PROGRAM = Path(__file__).with_name("odoo_crash.py")
 _KEYS = "res.users.apikeys"
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"])
-
-
-def rotate(site: OdooSite, *, crash_at: int | None = None) -> list[str]:
-    """Rotate in a process of its own; nothing when it died."""
-    arguments = (
-        site.settings.database_url.get_secret_value(), str(site.settings.key_file), site.clock.now(),
-    )  # fmt: skip
-    try:
-        points: list[str] = run_in_child(_PROGRAM, "rotate", *arguments, crash_at=crash_at)
-    except Crashed:
-        return []
-    finally:
-        site.odoos["company"].wait_idle()
-        site.clock.advance(timedelta(seconds=120))
-    return points
 
 
 def stored(site: OdooSite) -> str:
@@ -47,14 +28,14 @@ def points_of(site: OdooSite) -> list[int]:
     site.connect("company", "19.0", secret_is="key")
     with site.hub.env() as env:
         site.backend(env, "company").set_credentials({"key": site.odoos["company"].api_key(days=10)})
-    return list(range(1, len(rotate(site)) + 1))
+    return list(range(1, len(site.in_child("rotate")) + 1))
 
 
 def kill_at(site: OdooSite, fatal: list[int]) -> None:
     """Kill a rotation at each point, look, rotate again, and look again."""
     odoo, died = site.odoos["company"], 0
     for number in fatal:
-        died += rotate(site, crash_at=number) == []
+        died += site.in_child("rotate", crash_at=number) == []
         assert odoo.world.authenticate(odoo.login, stored(site)) is not None, f"killed at {number}"
 
         done = site.rotate("company", overlap=timedelta())
