@@ -79,10 +79,9 @@ class OurSide:
         """Write a page, with its bindings, images, journal, checkpoints and cursor, and commit it."""
         made: dict[Ref, Any] = {}
         operations = sorted(operations, key=_batch)
-        local = [o for o in operations if self._store(o).transactional]
-        remote = self._remote.call(
-            [o for o in operations if not self._store(o).transactional], made, parked, late
-        )
+        here = {m for m in {o.item.model for o in operations} if self._store(m).transactional}
+        local = [o for o in operations if o.item.model in here]
+        remote = self._remote.call([o for o in operations if o.item.model not in here], made, parked, late)
         with self._env.context(connector_no_export=True), self._env.in_phase(WRITE):
             done = self._write(local, made, parked)
             if remote:
@@ -100,8 +99,8 @@ class OurSide:
             if self._remote.failure is not None:
                 raise self._remote.failure
 
-    def _store(self, operation: Operation) -> Any:
-        return self._env[self._importer(operation.item.model).record_model].store
+    def _store(self, model: str) -> Any:
+        return self._env[self._importer(model).record_model].store
 
     def _park(self, item: Item, error: Exception) -> None:
         self._report.done["parked"] += 1

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
 
 from isthmus.backend import Credentials, KeyRing, create_key_file
 from isthmus.errors import SecretError
@@ -46,8 +45,9 @@ def test_a_new_key_in_front_seals_and_the_old_one_still_opens(key_file: Path) ->
     Keys are changed without losing what is stored.
     """
     sealed = KeyRing(key_file).seal("x", context="a")
-    old = key_file.read_text()
-    key_file.write_text(f"{Fernet.generate_key().decode()}\n{old}")
+    newer = key_file.with_name("newer.key")
+    create_key_file(newer)
+    key_file.write_text(newer.read_text() + key_file.read_text())
 
     ring = KeyRing(key_file)
 
@@ -71,7 +71,32 @@ def test_another_key_is_told(key_file: Path, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("content", [None, "", "no key\n"])
+def test_what_was_tampered_with_does_not_open(key_file: Path) -> None:
+    """
+    No part of it may change, be cut or be no base64 at all.
+    """
+    ring = KeyRing(key_file)
+    sealed = ring.seal({"token": "s3cret"}, context="a")
+    changed = [
+        sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 :]
+        for place in range(len(sealed) - 4)
+    ]
+
+    for text in (*changed, sealed[:-8], sealed[:4], "", "no base64!", "\u00e9"):
+        with pytest.raises(SecretError, match="encrypted with another key"):
+            ring.open(text, context="a")
+
+
+def test_the_same_value_is_never_sealed_to_the_same_text(key_file: Path) -> None:
+    """
+    Nobody sees which of two records have the same values.
+    """
+    ring = KeyRing(key_file)
+
+    assert len({ring.seal("x", context="a") for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize("content", [None, "", "no key\n", "c2hvcnQ=\n"])
 def test_a_key_file_that_cannot_be_used_is_told(tmp_path: Path, content: str | None) -> None:
     """
     Missing, empty or damaged; at the first use, with its path.

@@ -1,8 +1,8 @@
 """The declarative base of our tables and the column types that both databases share."""
 
 from datetime import UTC, datetime
+from secrets import token_hex
 from typing import Any, ClassVar
-from uuid import uuid4
 
 from sqlalchemy import JSON, DateTime, MetaData, String
 from sqlalchemy.dialects.postgresql import JSONB
@@ -46,7 +46,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def new_token() -> str:
     """Make an identifier that nobody else makes: 32 hexadecimal digits."""
-    return uuid4().hex
+    return token_hex(16)
 
 
 class SqlModel(DeclarativeBase):
