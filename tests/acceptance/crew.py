@@ -17,7 +17,6 @@ from sqlalchemy import func, select
 from isthmus.hub import Hub
 from isthmus.job import State
 from isthmus.job.table import JOBS
-from isthmus.store.sql import SqlModel, make_engine
 from isthmus.testing.crash import Crashed, start_child
 
 Words = tuple[Any, ...]
@@ -159,13 +158,6 @@ def member(url: str, threads: int = 2, **options: Any) -> Iterator[Member]:
 
 
 # -- the database --------------------------------------------------------------------------
-
-
-def make_tables(url: str) -> None:
-    """Make every table."""
-    engine = make_engine(url)
-    SqlModel.metadata.create_all(engine)
-    engine.dispose()
 
 
 def texts(hub: Hub) -> list[str]:

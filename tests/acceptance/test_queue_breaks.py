@@ -11,7 +11,7 @@ from queue import Empty, Queue
 from typing import Any
 
 import pytest
-from crew import Child, Inbox, Member, lent, living, make_tables, member, states, texts
+from crew import Child, Inbox, Member, lent, living, member, states, texts
 from entries import NAME, ShiftedClock, make_hub
 from havoc import Havoc
 from sqlalchemy import func, insert, literal, select
@@ -22,6 +22,7 @@ from isthmus.job import State
 from isthmus.job.table import JOBS
 from isthmus.testing._postgres import EmbeddedPostgres
 from isthmus.testing.databases import Databases, Kind
+from isthmus.testing.tables import make_tables
 from isthmus.testing.waiting import until
 
 Tell = Callable[[str, object], None]

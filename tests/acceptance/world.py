@@ -22,8 +22,9 @@ from isthmus.sync import Inbox, Report, service
 from isthmus.testing import FrozenClock, SteppingClock
 from isthmus.testing.databases import Databases, Kind
 from isthmus.testing.envs import Envs
-from isthmus.testing.remote_server import RemoteServer, bundled_models
+from isthmus.testing.remote_server import RemoteServer
 from isthmus.testing.remote_store import RemoteStore
+from isthmus.testing.tables import bundled_models
 
 _LONGEST = 60
 REMOTE_MODELS = ("project.project", "project.task.type", "project.task")

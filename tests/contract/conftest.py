@@ -11,18 +11,12 @@ import pytest
 from isthmus.component import ComponentRegistry, declared_components
 from isthmus.simulators.odoo import OdooSimulator
 from isthmus.store.odoo import Login, OdooClient, OdooStore, dialects_of
-from isthmus.store.sql import SqlModel, make_engine
+from isthmus.store.sql import make_engine
 from isthmus.testing.databases import Databases, Kind
 from isthmus.testing.envs import Envs
 from isthmus.testing.odoo_target import PROJECT_MODELS, OdooTarget
-from isthmus.testing.remote_server import RemoteServer, bundled_models
-
-
-def make_tables(url: str) -> None:
-    """Make every table at once: what migrations would have made."""
-    engine = make_engine(url)
-    SqlModel.metadata.create_all(engine)
-    engine.dispose()
+from isthmus.testing.remote_server import RemoteServer
+from isthmus.testing.tables import bundled_models, make_tables
 
 
 @pytest.fixture

@@ -12,19 +12,13 @@ from isthmus.job.lane.lanes import Entry, Lanes
 from isthmus.job.moves import Times
 from isthmus.job.table import JOBS, SLOTS
 from isthmus.settings import JobSettings
-from isthmus.store.sql import SqlModel, make_engine
+from isthmus.store.sql import make_engine
 from isthmus.testing import Databases, FrozenClock
 from isthmus.testing.databases import Kind
+from isthmus.testing.tables import make_tables
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MANY = 3_000
-
-
-def make_tables(url: str) -> None:
-    """Make every table at once: what migrations would have made."""
-    engine = make_engine(url)
-    SqlModel.metadata.create_all(engine)
-    engine.dispose()
 
 
 @pytest.fixture

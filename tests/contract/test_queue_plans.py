@@ -13,21 +13,15 @@ from sqlalchemy import event, insert, text, update
 from isthmus.clock import SystemClock
 from isthmus.hub import Hub
 from isthmus.job.table import JOBS, WORKERS
-from isthmus.store.sql import SqlModel, make_engine
+from isthmus.store.sql import make_engine
 from isthmus.testing import Databases, FrozenClock
 from isthmus.testing.databases import Kind
+from isthmus.testing.tables import make_tables
 
 MANY = 5_000
 WALKED = re.compile(
     r"Seq Scan on isthmus_job\b|SCAN isthmus_job(?! USING)|TEMP B-TREE|\bSort\b", re.MULTILINE
 )
-
-
-def make_tables(url: str) -> None:
-    """Make every table at once: what migrations would have made."""
-    engine = make_engine(url)
-    SqlModel.metadata.create_all(engine)
-    engine.dispose()
 
 
 def fill(url: str) -> None:

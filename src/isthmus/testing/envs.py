@@ -11,7 +11,7 @@ from isthmus.clock import Clock, SystemClock
 from isthmus.component import AbstractComponent, ComponentRegistry
 from isthmus.env import Env, Model, ModelClasses, ModelExtension, Record, Services, Store
 from isthmus.event import EventListener
-from isthmus.store.sql import Owner, SqlLeaseLocks, SqlLimiter, SqlModel, SqlStore, SqlTransaction, watch
+from isthmus.store.sql import Owner, SqlLeaseLocks, SqlLimiter, SqlStore, SqlTransaction, watch
 
 _EVENTS: Final = frozenset({"on_record_create", "on_record_write", "on_record_unlink"})
 
@@ -59,10 +59,6 @@ class Envs:
             limiter=SqlLimiter(engine, clock),
             locks=SqlLeaseLocks(engine, clock, Owner()),
         )
-
-    def create_tables(self) -> None:
-        """Make the tables of every mapped class that has been imported."""
-        SqlModel.metadata.create_all(self.engine)
 
     def is_heard(self, model: str) -> bool:
         """Tell whether any listener wants to hear of changes of a model."""

@@ -17,7 +17,6 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from importlib import import_module
 from typing import Any, Final
 
 from sqlalchemy.exc import DBAPIError
@@ -33,7 +32,6 @@ from isthmus.errors import (
     RecordValueError,
     UnknownModelError,
 )
-from isthmus.models import GROUPS
 from isthmus.simulators.loopback import (
     ControlRoutes,
     Exchange,
@@ -43,9 +41,9 @@ from isthmus.simulators.loopback import (
     html_answer,
     json_answer,
 )
-from isthmus.store.sql import SqlModel
 from isthmus.testing.remote_faults import WRITES, FaultKind, RemoteFaults
 from isthmus.testing.remote_records import RemoteRecords
+from isthmus.testing.tables import bundled_models
 
 _NAMES: Final[tuple[tuple[type[Exception], str], ...]] = (
     (MissingRecordError, "odoo.exceptions.MissingError"),
@@ -202,13 +200,6 @@ def error_body(name: str, message: str) -> dict[str, Any]:
         "jsonrpc": "2.0",
         "error": {"code": 200, "message": "Odoo Server Error", "data": {"name": name, "message": message}},
     }
-
-
-def bundled_models() -> dict[str, type]:
-    """Give the mapped classes of all bundled model groups, by model name."""
-    modules = {import_module(module).__name__ for module, _ in GROUPS.values()}
-    mapped = [mapper.class_ for mapper in SqlModel.registry.mappers]
-    return {cls._name: cls for cls in mapped if cls.__module__ in modules and cls._name}
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from isthmus.settings import JobSettings, Settings
 from isthmus.store.sql import Owner, SqlModel, make_engine
 from isthmus.testing import Databases, FrozenClock
 from isthmus.testing.databases import Kind
+from isthmus.testing.tables import make_tables
 
 NOTE = "unit.job.note"
 
@@ -96,7 +97,7 @@ def open_hub(databases: Databases) -> Iterator[Callable[..., Hub]]:
     with ExitStack() as stack:
 
         def make(kind: Kind, clock: FrozenClock | None = None, **options: Any) -> Hub:
-            url = stack.enter_context(databases.fresh(kind, _tables))
+            url = stack.enter_context(databases.fresh(kind, make_tables))
             settings = Settings(database_url=url, plugins=(), models=(), job=JobSettings(**options))
             parts = {"models": {NOTE: Note}, "extensions": [NoteJobs, MoreNoteJobs]}
             return stack.enter_context(Hub(settings, plugins=[], clock=clock, **parts))
@@ -223,16 +224,10 @@ class Process:
         return f"{str(self.owner).partition(':')[0]}:1:0123456789abcdef"
 
 
-def _tables(url: str) -> None:
-    engine = make_engine(url)
-    SqlModel.metadata.create_all(engine)
-    engine.dispose()
-
-
 @pytest.fixture
 def by_hand(databases: Databases, database_kind: Kind, clock: FrozenClock) -> Iterator[ByHand]:
     """Jobs written by hand, in a database of each kind."""
-    with databases.fresh(database_kind, _tables) as url:
+    with databases.fresh(database_kind, make_tables) as url:
         engine = make_engine(url)
         yield ByHand(engine, clock)
         engine.dispose()

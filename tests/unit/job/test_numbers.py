@@ -14,17 +14,11 @@ from isthmus.job import numbers as module
 from isthmus.job.line import Line
 from isthmus.job.moves import Times
 from isthmus.job.numbers import Numbers
-from isthmus.store.sql import SqlModel, make_engine
+from isthmus.store.sql import make_engine
 from isthmus.testing import Databases, FrozenClock
+from isthmus.testing.tables import make_tables
 
 DAY = timedelta(days=1)
-
-
-def make_tables(url: str) -> None:
-    """Make every table at once."""
-    engine = make_engine(url)
-    SqlModel.metadata.create_all(engine)
-    engine.dispose()
 
 
 @pytest.fixture

@@ -7,18 +7,10 @@ import pytest
 from sqlalchemy import Engine
 
 from isthmus.event import EventListener
-from isthmus.store.sql import SqlModel, make_engine
+from isthmus.store.sql import make_engine
 from isthmus.testing.databases import Databases, Kind
 from isthmus.testing.envs import Envs
-from isthmus.testing.remote_server import bundled_models
-
-
-def make_tables(url: str) -> None:
-    """Make every table at once: what migrations would have made."""
-    bundled_models()  # whichever test file runs first: the tables are known when the models are
-    engine = make_engine(url)
-    SqlModel.metadata.create_all(engine)
-    engine.dispose()
+from isthmus.testing.tables import bundled_models, make_tables
 
 
 @pytest.fixture
