@@ -234,6 +234,15 @@ def by_hand(databases: Databases, database_kind: Kind, clock: FrozenClock) -> It
 
 
 @pytest.fixture
+def line(by_hand: ByHand) -> Iterator[Line]:
+    """The connections of a process; none may be left in use."""
+    made = Line(by_hand.engine)
+    yield made
+    made.close_all()
+    assert by_hand.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@pytest.fixture
 def start_process(by_hand: ByHand, tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Start a process; ``batches`` and settings of ``channels`` may be given."""
     started: list[Process] = []

@@ -28,14 +28,6 @@ class Transaction:
 
 
 @pytest.fixture
-def line(by_hand: Any) -> Iterator[Line]:
-    """The connections of a process."""
-    made = Line(by_hand.engine)
-    yield made
-    made.close_all()
-
-
-@pytest.fixture
 def transaction(by_hand: Any) -> Iterator[Transaction]:
     """A transaction."""
     made = Transaction(by_hand.engine.url.render_as_string(hide_password=False))

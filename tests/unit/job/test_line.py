@@ -1,7 +1,6 @@
 """The queue's own connections: one a thread, and a new one after trouble."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,15 +15,6 @@ from isthmus.testing.databases import Kind
 on_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"])
 NOTE = "unit.job.note"
 COUNT = select(func.count()).select_from(JOBS)
-
-
-@pytest.fixture
-def line(by_hand: Any) -> Iterator[Line]:
-    """The connections of a process."""
-    made = Line(by_hand.engine)
-    yield made
-    made.close_all()
-    assert by_hand.engine.pool.checkedout() == 0
 
 
 def driver_of(line: Line) -> Any:

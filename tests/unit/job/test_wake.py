@@ -34,15 +34,6 @@ def _deep_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def line(by_hand: Any) -> Iterator[Line]:
-    """The connections of a process."""
-    made = Line(by_hand.engine)
-    yield made
-    made.close_all()
-    assert by_hand.engine.pool.checkedout() == 0
-
-
-@pytest.fixture
 def wake(by_hand: Any, line: Line) -> Iterator[Wake]:
     """What its idle worker sleeps with."""
     made = Wake(by_hand.engine, line)
