@@ -8,6 +8,7 @@ server of its own.
 """
 
 import argparse
+import gc
 import logging
 import os
 import subprocess
@@ -317,6 +318,7 @@ class Contest:
             url = stack.enter_context(self._databases.fresh("sqlite"))
             hub = stack.enter_context(hub_beside(told, url, self._key_file))
             count, records = self._count, payloads(self._count, Place.make(told))
+            gc.freeze()  # as a worker does when it has started
             told.control("DELETE", "calls")
             self._spent("import", count, import_pages(hub, records, "created"))
             calls = told.control("GET", "calls")["calls"]

@@ -1,5 +1,6 @@
 """One worker process: runs jobs in threads until its supervisor, or a signal, tells it to stop."""
 
+import gc
 import logging
 import os
 import signal
@@ -71,6 +72,8 @@ class Child:
             worker = self._make(hub)
         except IsthmusError as exc:
             return self._refuse(exc)
+        # What is loaded by now stays: to look through it again and again would take a tenth of an import.
+        gc.freeze()
         jobs = JobLog(hub, self._tally())
         worker.on_claimed, worker.on_finished = jobs.claimed, jobs.finished
         worker.on_stuck = lambda: self._break_off(jobs)

@@ -36,8 +36,7 @@ class Claims:
 
     def prolong(self) -> None:
         """Check and prolong, just before calls are made; legal outside only."""
-        for grant in self._grants:
-            self._env.locks.prolong(grant, lasting=self._lasting)
+        self._grants = [self._env.locks.prolong(grant, lasting=self._lasting) for grant in self._grants]
 
     def settle(self) -> None:
         """Check and give up inside the last transaction."""

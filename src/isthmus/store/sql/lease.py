@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BindParameter,
@@ -29,6 +29,9 @@ from isthmus.store.sql.engine import READONLY
 from isthmus.store.sql.liveness import Owner
 
 __all__ = ["Lease", "SqlLeaseLocks"]
+
+_FRESH: Final = 0.9
+"""The part of its time that a lease still has when prolonging it is not worth a write."""
 
 
 class Lease(SqlModel):
@@ -164,11 +167,17 @@ class SqlLeaseLocks:
         return moment
 
     def prolong(self, grant: Grant, *, lasting: timedelta) -> Grant:
-        """Hold a grant for longer.
+        """Hold a grant for longer; one that still has nearly all of that time is only looked at.
 
         Raises:
             LeaseLostError: When another has taken a key meanwhile.
         """  # noqa: DOC502 - raised by what is called
+        fresh = select(func.count()).where(
+            Lease.token == grant.token, Lease.until >= self._until(lasting * _FRESH)
+        )
+        with self._engine.execution_options(**{READONLY: True}).begin() as connection:
+            if connection.scalar(fresh) == len(grant.keys):
+                return grant
         with self._engine.begin() as connection:
             statement = update(Lease).where(Lease.token == grant.token).values(until=self._until(lasting))
             self._check(grant, connection.execute(statement))

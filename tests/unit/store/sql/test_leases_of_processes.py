@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, delete, event
 
 from isthmus.errors import LeaseLostError
 from isthmus.store.sql import Owner, SqlLeaseLocks
+from isthmus.store.sql.lease import Lease
 from isthmus.testing import FrozenClock
 from isthmus.testing.envs import Envs
 
@@ -91,6 +92,44 @@ def test_a_prolonged_lease_lasts(locks: Callable[[], SqlLeaseLocks], clock: Froz
     clock.advance(timedelta(seconds=20))
 
     assert second.take(["a"], lasting=HALF_MINUTE).refused == {"a"}
+
+
+def test_a_lease_that_has_nearly_all_its_time_is_only_looked_at(
+    engine: Engine, locks: Callable[[], SqlLeaseLocks], clock: FrozenClock
+) -> None:
+    """
+    A page is leased just before its calls: to write each of its leases once more would only cost.
+    """
+    ours, other = locks(), locks()
+    grant = ours.take(["a", "b"], lasting=HALF_MINUTE)
+    seen: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: seen.append(args[2].split()[0]))
+    clock.advance(timedelta(seconds=3))
+    looked_at = ours.prolong(grant, lasting=HALF_MINUTE)
+    clock.advance(timedelta(milliseconds=1))
+    prolonged = ours.prolong(grant, lasting=HALF_MINUTE)
+    clock.advance(timedelta(seconds=29))
+    refused = other.take(["a", "b"], lasting=HALF_MINUTE).refused
+
+    assert [word for word in seen if word in {"SELECT", "UPDATE"}][:3] == ["SELECT", "SELECT", "UPDATE"]
+    assert (looked_at, prolonged.until - grant.until) == (grant, timedelta(seconds=3, milliseconds=1))
+    assert refused == {"a", "b"}
+
+
+def test_a_lease_that_was_lost_early_is_noticed_when_it_is_looked_at(
+    engine: Engine, locks: Callable[[], SqlLeaseLocks]
+) -> None:
+    """
+    Somebody may have thought that we are dead.
+    """
+    ours, other = locks(), locks()
+    grant = ours.take(["a", "b"], lasting=HALF_MINUTE)
+    with engine.begin() as connection:
+        connection.execute(delete(Lease).where(Lease.key == "b"))
+    other.take(["b"], lasting=HALF_MINUTE)
+
+    with pytest.raises(LeaseLostError, match="1 of 2 leases"):
+        ours.prolong(grant, lasting=HALF_MINUTE)
 
 
 def test_settling_gives_up_the_lease_with_the_commit(
