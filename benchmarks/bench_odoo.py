@@ -366,12 +366,12 @@ def main() -> None:
     """Measure and publish the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="only see that it runs: the figures say nothing")
-    parser.add_argument("--quick", action="store_true", help="1,000 tasks")
+    parser.add_argument("--quick", action="store_true", help="3,000 tasks")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for NAME.json")
     options = parser.parse_args()
     count, sample, rounds = 10_000, 500, 3
     if options.quick:
-        count, sample = 1_000, 200
+        count, sample = 3_000, 300
     if options.tiny:
         count, sample, rounds = 30, 10, 1
     with tempfile.TemporaryDirectory() as folder, Databases(Path(folder)) as databases:
