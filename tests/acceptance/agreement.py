@@ -24,7 +24,7 @@ def assert_agreement(world: World, apart: Iterable[str] = ()) -> None:
     """
     with world.ours() as env:
         ours = _ours(env)
-    theirs = _theirs(world)
+    theirs = _theirs(world, 10 if world.due_is_day else 19)
     for name in apart:
         for side in (ours, theirs):
             for key in [k for k in side if k[-1] == name]:
@@ -50,14 +50,14 @@ def _ours(env: Env) -> Shown:
             "list": stages[task["stage_id"]]["name"],
             "text": comparable(task["description"]),
             "position": task["sequence"],
-            "due": task["date_deadline"] and f"{task['date_deadline']:%Y-%m-%d %H:%M:%S}",
+            "due": task["date_deadline"] and str(task["date_deadline"])[:19],
             "archived": not task["active"],
         }
         shown.append(((projects[task["project_id"]]["name"], "card", task["name"]), values))
     return _by_name(shown)
 
 
-def _theirs(world: World) -> Shown:
+def _theirs(world: World, due_length: int) -> Shown:
     shown: list[tuple[tuple[str, ...], dict[str, Any]]] = []
     for board in world.people.boards():
         if not board["closed"]:
@@ -69,7 +69,7 @@ def _theirs(world: World) -> Shown:
                 "list": lists[card["idList"]]["name"],
                 "text": comparable(markdown_to_html(card["desc"])),
                 "position": round(card["pos"]),
-                "due": card["due"] and card["due"][:19].replace("T", " "),
+                "due": card["due"] and card["due"][:due_length].replace("T", " "),
                 "archived": card["closed"],
             }
             shown.append(((board["name"], "card", card["name"]), values))

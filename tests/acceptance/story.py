@@ -10,6 +10,7 @@ from world import World
 from isthmus.sync import Report
 
 _DUE = datetime(2027, 3, 1, 12, tzinfo=UTC)
+_DUE_THERE = "2027-03-01T12:00:00.000Z"
 _ALL = ("active", "in", [True, False])
 
 
@@ -25,6 +26,9 @@ class TrelloStory:
         self.people = world.people
         self.boards: list[dict[str, Any]] = []
         self.apart: set[str] = set()
+        days = world.due_is_day
+        self.due_shown = "2027-03-01" if days else _DUE
+        self.due_sent = "2027-03-01T00:00:00.000Z" if days else _DUE_THERE
 
     def chapters(self) -> Iterator[Callable[[], None]]:
         yield self.three_boards_are_imported
@@ -146,9 +150,7 @@ class TrelloStory:
 
     def what_changes_there_changes_here(self) -> None:
         card = self.some_card()
-        self.people.update_card(
-            card, name="Renamed there", desc="A **new** text", due="2027-03-01T12:00:00.000Z"
-        )
+        self.people.update_card(card, name="Renamed there", desc="A **new** text", due=_DUE_THERE)
         self.people.move_card(card, self.board_list("Review"), pos=12345.4)
         self.people.update_list(self.board_list("Doing"), name="Under way")
 
@@ -157,7 +159,7 @@ class TrelloStory:
         task = self.task("Renamed there")
         assert (task["description"], task["date_deadline"], task["sequence"]) == (
             "<p>A <strong>new</strong> text</p>",
-            _DUE,
+            self.due_shown,
             12345,
         )
         assert [task["stage_id"]] == self.find("project.task.type", "Review")[:1]
@@ -175,7 +177,7 @@ class TrelloStory:
         self.world.exports()
 
         card = self.card("Renamed here")
-        assert (card["desc"], card["due"], card["pos"]) == ("Say **it**", "2027-03-01T12:00:00.000Z", 77)
+        assert (card["desc"], card["due"], card["pos"]) == ("Say **it**", self.due_sent, 77)
         assert card["idList"] == self.board_list("Under way")["id"]
         assert self.people.boards()[2]["name"] == "Office removal"
 
@@ -195,11 +197,11 @@ class TrelloStory:
 
     def new_cards_and_lists_become_tasks_and_stages(self) -> None:
         made = self.people.create_list(self.boards[1], "Someday")
-        self.people.create_card(made, "Made there", desc="* one\n* two", due="2027-03-01T12:00:00.000Z")
+        self.people.create_card(made, "Made there", desc="* one\n* two", due=_DUE_THERE)
 
         self.imports()
 
-        assert self.task("Made there")["date_deadline"] == _DUE
+        assert self.task("Made there")["date_deadline"] == self.due_shown
         assert len(self.find("project.task.type", "Someday")) == 1
 
     def new_tasks_and_stages_become_cards_and_lists(self) -> None:
@@ -213,7 +215,7 @@ class TrelloStory:
         self.world.exports()
 
         card = self.card("Made here")
-        assert (card["desc"], card["due"]) == ("Really", "2027-03-01T12:00:00.000Z")
+        assert (card["desc"], card["due"]) == ("Really", self.due_sent)
         assert card["idList"] == self.board_list("Ideas")["id"]
         assert self.cards("Made here") == 1
 

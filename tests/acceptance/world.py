@@ -163,6 +163,7 @@ class World(Installation):
         simulator: Trello.
         clock: The clock of both.
         ours: Opens an env, or what is used like one, in which people of our side edit.
+        due_is_day: True where our side keeps of a task's deadline the day only, as Odoo before 17.0.
     """
 
     def __init__(
@@ -171,8 +172,11 @@ class World(Installation):
         simulator: TrelloSimulator,
         clock: FrozenClock,
         ours: Callable[[], AbstractContextManager[Any]],
+        *,
+        due_is_day: bool = False,
     ) -> None:
         super().__init__(hub, clock)
+        self.due_is_day = due_is_day
         self.trello = simulator
         self.people = simulator.state
         self.ours = ours
@@ -261,7 +265,8 @@ def beside_odoo(
         Hub(odoo_settings(url, folder / "isthmus.key"), clock=clock) as hub,
         TrelloSimulator(clock=clock) as simulator,
     ):
-        world = World(hub, simulator, clock, people.at_work)
+        due_is_day = people["project.task"].fields["date_deadline"] == "date"
+        world = World(hub, simulator, clock, people.at_work, due_is_day=due_is_day)
         world.connect_odoo(login)
         yield world
 

@@ -58,7 +58,7 @@ class StoreContract:
         bare = env["project.project"].create({"name": "Bare"})
         tasks = env["project.task"].create([
             {"name": "Alpha", "sequence": 1, "project_id": one.id, "stage_id": todo.id,
-             "date_deadline": datetime(2026, 1, 1, 12, tzinfo=UTC), "description": "<p>first</p>"},
+             "date_deadline": datetime(2026, 1, 1, tzinfo=UTC), "description": "<p>first</p>"},
             {"name": "beta_1%", "sequence": 2, "project_id": one.id, "stage_id": doing.id},
             {"name": "ÄRGER 😀", "sequence": 3, "project_id": two.id, "stage_id": todo.id},
             {"name": "delta", "sequence": 4, "date_deadline": datetime(2026, 2, 1, tzinfo=UTC)},
@@ -151,8 +151,8 @@ class StoreContract:
             ([("project_id.type_ids.name", "ilike", "DO")], "Alpha beta ÄRGER"),
             ([("stage_id.project_ids", "in", ["two"])], "Alpha ÄRGER"),
             ([("date_deadline", ">", datetime(2026, 1, 15, tzinfo=UTC))], "delta"),
-            ([("date_deadline", "=", datetime(2026, 1, 1, 12, tzinfo=UTC))], "Alpha"),
-            ([("date_deadline", "<=", "2026-01-01 12:00:00")], "Alpha"),
+            ([("date_deadline", "=", datetime(2026, 1, 1, tzinfo=UTC))], "Alpha"),
+            ([("date_deadline", "<=", "2026-01-01 00:00:00")], "Alpha"),
             ([("date_deadline", "=", False)], "beta ÄRGER"),
             ([("active", "=", False)], "hidden"),
             ([("active", "in", [True, False])], "Alpha beta ÄRGER delta hidden"),
@@ -494,6 +494,17 @@ class StoreContract:
         assert task.date_deadline == given
         assert task.date_deadline.utcoffset() == timedelta(0)
         assert task.read(["date_deadline"])["date_deadline"] == given
+
+    def test_instants_are_searched_to_the_second(self, env: Env) -> None:
+        """Two within one minute are told apart."""
+        noon = datetime(2026, 3, 29, 12, tzinfo=UTC)
+        tasks = env["project.task"]
+        early = tasks.create({"name": "early", "date_deadline": noon})
+        late = tasks.create({"name": "late", "date_deadline": noon + timedelta(seconds=1)})
+
+        assert tasks.search([("date_deadline", "=", noon)]) == [early]
+        assert tasks.search([("date_deadline", "<=", "2026-03-29 12:00:00")]) == [early]
+        assert tasks.search([("date_deadline", ">", noon)]) == [late]
 
     def test_text_of_all_planes_survives(self, env: Env) -> None:
         """In values and in domains."""
