@@ -65,7 +65,8 @@ class KeyRing:
                     f"(without it stored credentials cannot be read)"
                 ) from exc
             except (OSError, ValueError) as exc:
-                raise SecretError(f"key file {self._path} cannot be used: {type(exc).__name__}") from exc
+                why = "no key in one of its lines" if isinstance(exc, ValueError) else type(exc).__name__
+                raise SecretError(f"key file {self._path} cannot be used: {why}") from exc
             if not self._ring:
                 raise SecretError(f"key file {self._path} cannot be used: there is no key in it")
         return self._ring
@@ -112,7 +113,7 @@ def _key(line: str) -> AESGCM:
     """
     key = b64decode(line, altchars=b"-_", validate=True)
     if len(key) * 8 != _KEY_BITS:
-        raise ValueError(f"a key has {_KEY_BITS} bits, not {len(key) * 8}")
+        raise ValueError("a key of another length")
     return AESGCM(key)
 
 

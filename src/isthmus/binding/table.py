@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, cast, select, update
+from sqlalchemy import String, cast, inspect, select, update
 from sqlalchemy.orm import Session
 
 from isthmus.binding.model import Binding, BindingState
@@ -48,6 +48,9 @@ class BindingTable:
         self._mapped = mapped
         self._table: Any = mapped.__table__
         self._backend_id = backend_id
+        mapper: Any = inspect(mapped)
+        kind = mapper.polymorphic_on
+        self._identity = {} if kind is None else {kind.key: mapper.polymorphic_identity}
         self._direct = mapped._binds == mapped._name
         # A direct binding is the record itself, so its own key is the record's.
         record_id: Any = cast(mapped.id, String).label("record_key") if self._direct else mapped.record_id
@@ -112,18 +115,20 @@ class BindingTable:
                 row.id = int(row.record_id or 0)
             self.update(env, rows)
             return
+        env.flush()  # what waits to be written may be about the same keys
+        env.transaction.mark(f"bindings of {self._mapped._name}")
         names = ("record_id", "external_id", "scope", "state", "seen_external", "seen_internal", "revision")
         values = [
             (r.record_id, r.external_id, r.scope, r.state, r.seen_external, r.seen_internal, r.revision + 1)
             for r in rows
         ]
-        same = {"backend_id": self._backend_id, "sync_date": env.now()}
+        same = {"backend_id": self._backend_id, "sync_date": env.now(), **self._identity}
         insert_rows(env.session.connection(), self._table, names, values, same)
         keys = self._keys(env.session, rows)
         for row in rows:
             row.id = keys[row.external_id, row.record_id, row.scope]
             row.revision += 1
-        env.transaction.created(self._mapped._name, keys.values(), (*names, *same))
+        env.transaction.created(self._mapped._name, [row.id for row in rows], (*names, *same))
 
     def _keys(
         self, session: Session, rows: Sequence[BindingRow]
@@ -144,6 +149,7 @@ class BindingTable:
         """Rewrite bindings: external ID, state and images."""
         if not rows:
             return
+        env.transaction.mark(f"bindings of {self._mapped._name}")
         columns, connection = self._table.c, env.session.connection()
         names = ("id", "external_id", "record_id", "state", "seen_external", "seen_internal")
         values = [

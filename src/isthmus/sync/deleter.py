@@ -40,7 +40,6 @@ class Deleter(Synchronizer):
 
     def delay(self, model: str, row: BindingRow) -> None:
         """Make the binding a tombstone and delay the deletion there."""
-        self.env.transaction.mark(f"tombstone of {model}")
         row.state = BindingState.TOMBSTONE.value
         self.binder.table.update(self.env, [row])
         if row.external_id is not None and row.id is not None:
@@ -92,7 +91,6 @@ class Deleter(Synchronizer):
         effects.close(pending)
         if policy == "ask":
             self._ask(row, reason)
-        env.transaction.mark("journal")
         write(
             env,
             self.collection.id,

@@ -74,6 +74,7 @@ class EffectLog:
             self._insert(fresh, now)
 
     def _insert(self, intents: Sequence[Intent], now: datetime) -> None:
+        self._env.transaction.mark("effects")
         rows = [self._row(intent) for intent in intents]
         same = self._same(now) | {"created_at": now}
         insert_rows(self._env.session.connection(), _TABLE, _OWN, rows, same)
@@ -159,6 +160,7 @@ class EffectLog:
             rows.append((intent.key, intent.external_id, intent.record_id))
         if not rows:
             return
+        self._env.transaction.mark("effects")
         # A page of effects is one statement: through the ORM each would be made ready by itself.
         connection, known = self._env.session.connection(), _TABLE.c
         new = given(connection.dialect, _TABLE, ("id", "external_id", "record_id"), rows).c

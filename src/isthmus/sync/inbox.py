@@ -225,13 +225,15 @@ class _Resolution:
         effects.close([intent], EffectState.DROPPED)
         if choice == "retry":
             return self._export(row) if intent.target == EXTERNAL and row is not None else self._import()
-        if row is None:
+        if row is not None:
+            row.state = BindingState.FROZEN.value
+            self._save(row)
+        elif self._external_id is not None:
             # Without a binding the next import would make the record once more.
             row = BindingRow(external_id=self._external_id, record_id=None, state=BindingState.FROZEN.value)
             self._binder.table.insert(self._env, [row])
         else:
-            row.state = BindingState.FROZEN.value
-            self._save(row)
+            return "left alone: there is no binding any more"
         return "left alone and frozen: it is not synchronised any more"
 
     def _deletion(self, checkpoint: Checkpoint, row: BindingRow | None, choice: Choice) -> str:

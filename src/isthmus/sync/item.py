@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from isthmus.binding import BindingRow, Image
 from isthmus.env import Phase
+from isthmus.errors import InvalidDataError
 from isthmus.mapping import FieldGroup
+from isthmus.store.sql import is_storable
 from isthmus.sync.effect import Intent
 
 GATHER: Final = Phase("gather", writes=False, calls=True)
@@ -193,6 +195,17 @@ def resolve(value: Any, made: Mapping[Ref, Any]) -> Any:
     if isinstance(value, tuple):
         return tuple(resolve(v, made) for v in value)
     return value
+
+
+def storable_key(model: str, key: str) -> str:
+    """Give an external ID back, if the databases can hold it.
+
+    Raises:
+        InvalidDataError: When none can.
+    """
+    if not is_storable(key):
+        raise InvalidDataError(f"a {model} came whose ID {key!r} no database can hold")
+    return key
 
 
 def by_model(items: Iterable[Item]) -> list[tuple[str, list[Item]]]:

@@ -54,4 +54,5 @@ def write(env: Env, backend_id: int, entries: Sequence[Entry]) -> None:
         "actor": env.user,
         "backend_id": backend_id,
     }
+    env.transaction.mark("journal")
     insert_rows(env.session.connection(), _TABLE, _OWN, rows, same)

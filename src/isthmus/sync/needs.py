@@ -7,7 +7,7 @@ from typing import Any, Final
 from isthmus.binding import external_key
 from isthmus.env import Env
 from isthmus.errors import InvalidDataError, ParkError, SkipRecord
-from isthmus.sync.item import GATHER, Item
+from isthmus.sync.item import GATHER, Item, storable_key
 
 _TOO_DEEP: Final = 50
 """Rounds of dependencies before the data is taken for circular."""
@@ -52,6 +52,7 @@ class Needs:
                     key = external_key(need.key)
                     if key is None:
                         continue
+                    storable_key(need.model, key)
                     if (need.model, key) not in index:
                         wanted.setdefault(need.model, {}).setdefault(key, []).append(item)
                     elif index[need.model, key].binding is None:

@@ -17,7 +17,7 @@ from isthmus.errors import (
 from isthmus.sync.claims import Claims
 from isthmus.sync.decision import ImportDecision
 from isthmus.sync.effect import EXTERNAL, EffectLog, Intent
-from isthmus.sync.item import GATHER, Item, Operation, Snapshot, by_model
+from isthmus.sync.item import GATHER, Item, Operation, Snapshot, by_model, storable_key
 from isthmus.sync.needs import Needs
 from isthmus.sync.ours import OurSide
 from isthmus.sync.remote import adopt
@@ -60,7 +60,14 @@ class ImportPage:
     def run_ids(self, external_ids: Sequence[str], *, force: bool) -> Report:
         """Import records by ID: leased first, so that what is read after it is fresh."""
         model = str(self._work.model_name)
-        roots = [Item(model=model, external_id=key, force=force) for key in dict.fromkeys(external_ids)]
+        roots = []
+        for key in dict.fromkeys(external_ids):
+            item = Item(model=model, force=force)
+            try:
+                item.external_id = storable_key(model, key)
+                roots.append(item)
+            except InvalidDataError as error:
+                self._parked.append((item, error))
         try:
             self._load_bindings(roots)
             roots = self._lease([i for i in roots if self._is_live(i)])
@@ -90,9 +97,7 @@ class ImportPage:
                         f"a {model} that is no object came in a list, but a {type(payload).__name__}"
                     )
                 key = adapter.external_id_of(payload)
-                if "\0" in key or key.encode(errors="replace").decode() != key:
-                    raise InvalidDataError(f"a {model} came whose ID {key!r} no database can hold")
-                item.external_id = key
+                item.external_id = storable_key(model, key)
                 roots.setdefault(item.external_id, item)
             except ParkError as error:
                 self._parked.append((item, error))

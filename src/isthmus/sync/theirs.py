@@ -504,7 +504,6 @@ def bind_for_export(env: Env, binder: Any, record_id: Any, scope: str) -> Bindin
         if row.scope == scope:
             return row
     row = BindingRow(record_id=str(record_id), scope=scope)
-    env.transaction.mark(f"create of {binder.model.name}")
     binder.table.insert(env, [row])
     forget_bindings(env)
     return row

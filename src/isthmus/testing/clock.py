@@ -71,5 +71,6 @@ class SteppingClock(FrozenClock):
 
     def now(self) -> datetime:
         """Tell the next instant."""
-        self.advance(timedelta(milliseconds=1))
-        return super().now()
+        with self._lock:
+            self._now += timedelta(milliseconds=1)
+            return self._now

@@ -1,6 +1,7 @@
 """Waiting for what another process does: by looking, since no `isthmus.testing.Probe` can be hung there."""
 
 import threading
+import time
 from collections.abc import Callable
 
 
@@ -19,15 +20,13 @@ def until(
     Args:
         condition: Is asked until what it answers counts as true.
         what: Completes the message when it never does.
-        patience_s: Seconds to wait at most; only a test that is going to fail waits that long.
+        patience_s: Seconds after which nobody looks again; only a test that is going to fail waits that long.
 
     Raises:
         TimeoutError: When the patience is at its end.
     """
-    pause = threading.Event()
-    for _ in range(round(patience_s / 0.02)):
-        if condition():
-            return
+    pause, end = threading.Event(), time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() >= end:
+            raise TimeoutError(f"waited in vain until {what}")
         pause.wait(0.02)
-    if not condition():
-        raise TimeoutError(f"waited in vain until {what}")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from isthmus.binding import Binder, BindingRow, external_key
 from isthmus.component import WorkContext
@@ -16,8 +17,10 @@ from isthmus.errors import (
     ManyIDSInBackend,
     MissingRecordError,
     NoExternalId,
+    ReadonlyError,
     RecordValueError,
 )
+from isthmus.event import EventListener
 from isthmus.hub import Hub
 from isthmus.settings import Settings
 
@@ -255,7 +258,6 @@ def test_a_binding_table_finds_by_what_was_seen(env: Env) -> None:
         for n in range(4)
     ]
     rows[1].state = "tombstone"
-    env.transaction.mark("test")
     table.insert(env, rows)
 
     assert table.external_ids(env.session, seen={"idBoard": "b1"}) == {"c0", "c2"}
@@ -266,10 +268,59 @@ def test_a_row_that_is_updated_says_when_and_how_often(env: Env) -> None:
     """Its revision grows with each rewriting."""
     table = binder(env).table
     row = BindingRow(record_id="1", external_id=None)
-    env.transaction.mark("test")
     table.insert(env, [row])
     row.external_id, row.seen_internal = "c1", {"name": "x"}
     table.update(env, [row])
 
     found = table.by_external(env.session, ["c1"])["c1"]
     assert (found.id, found.seen_internal, found.revision) == (row.id, {"name": "x"}, row.revision)
+
+
+def test_a_listener_hears_of_the_binding_that_is_new_only(migrated_database_url: str, tmp_path: Path) -> None:
+    """Not of those that the same record has in other scopes."""
+    heard: list[tuple[int, str]] = []
+
+    class Hear(EventListener):
+        _name = "test.hear.bindings"
+        _apply_on = "trello.list"
+
+        def on_record_create(self, record: Any, fields: Any) -> None:
+            heard.append((record.id, record.scope))
+
+    settings = Settings(database_url=migrated_database_url, key_file=tmp_path / "key")
+    with Hub(settings, components=[Hear]) as hub, hub.env() as env:
+        env["trello.backend"].create({"name": "main"})
+        rows = [BindingRow(record_id="7", scope=scope) for scope in "abc"]
+        for row in rows:
+            binder(env, "trello.list").table.insert(env, [row])
+        env.flush()
+
+    assert heard == [(row.id, row.scope) for row in rows]
+
+
+def test_what_waits_to_be_written_is_written_before_bindings_are_inserted(env: Env) -> None:
+    """A key that was given away in the same transaction is free."""
+    card = bound(env)
+    env.flush()
+    card.external_id = "moved"
+    row = BindingRow(record_id="99", external_id="c1")
+
+    binder(env).table.insert(env, [row])
+
+    assert row.id != card.id
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own session", "an application's session"])
+def test_bindings_written_in_bulk_are_writes_of_the_transaction(hub: Hub, own: bool) -> None:
+    """A readonly env refuses them, another one knows that it has something to commit."""
+    row = BindingRow(record_id="1", external_id="c1")
+    with Session(hub.engine) as session:
+        given = {} if own else {"session": session}
+        with hub.env(readonly=True, **given) as env, pytest.raises(ReadonlyError):
+            binder(env).table.insert(env, [row])
+        session.rollback()
+        with hub.env(**given) as env:
+            binder(env).table.insert(env, [row])
+            written = env.transaction.written
+
+    assert written

@@ -245,6 +245,18 @@ def test_a_lost_create_that_is_ignored_is_frozen(sides: TwoSides) -> None:
     assert len(sides.server.all()) == 1
 
 
+def test_a_lost_create_whose_binding_is_gone_is_left_alone(sides: TwoSides) -> None:
+    """There is nothing left to freeze."""
+    binding = lost_create(sides)
+    with sides.hub.env(user="admin") as env:
+        env["memory.thing"].unlink([binding])
+
+    said = sides.resolve("ignore")
+
+    assert said == "item 1: left alone: there is no binding any more"
+    assert (sides.inbox(), sides.bindings()) == ([], [])
+
+
 # --- deletion --------------------------------------------------------------------------
 
 

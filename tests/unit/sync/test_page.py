@@ -820,6 +820,23 @@ def test_what_was_never_here_is_no_longer_there(sides: TwoSides) -> None:
     assert sides.imports("99").sentence() == "nothing changed: 1 skipped (no longer there)"
 
 
+# --- what no database can hold ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["a\0b", "\ud83d"])
+def test_an_id_that_no_database_can_hold_is_parked_alone(sides: TwoSides, key: str) -> None:
+    """Asked for by ID, or as what another record depends on."""
+    sides.server.thing("2", title="Lamp")
+    asked = sides.imports(key, "2")
+    listed = sides.lists(
+        sides.server.thing("3", title="Shelf"), sides.server.thing("4", title="Chair", kind=key)
+    )
+
+    assert (asked.done["created"], asked.done["parked"]) == (1, 1)
+    assert (listed.done["created"], listed.done["parked"]) == (1, 1)
+    assert ["no database can hold" in item["summary"] for item in sides.inbox()] == [True, True]
+
+
 # --- events ----------------------------------------------------------------------------
 
 

@@ -77,6 +77,7 @@ class FaultDeck:
     kinds: ClassVar[type[StrEnum]]
     plans: ClassVar[type[FaultPlan]] = FaultPlan
     subject: ClassVar[str]
+    orders: ClassVar[frozenset[str]] = frozenset({"clear", "plan", "next"})
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -210,7 +211,14 @@ class FaultDeck:
             return {"plan": plan, "next": waiting, "fired": dict(self.fired), "pending": self.pending}
 
     def obey(self, values: Mapping[str, Any]) -> dict[str, object]:
-        """Do what the body of the control route says: ``clear``, ``plan`` and ``next``."""
+        """Do what the body of the control route says: ``clear``, ``plan`` and ``next``.
+
+        Raises:
+            ValueError: When it says something else.
+        """
+        unknown = sorted(set(values) - self.orders)
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: only {', '.join(sorted(self.orders))} can be set")
         if values.get("clear"):
             self.clear()
         if "plan" in values:

@@ -103,6 +103,7 @@ class Faults(FaultDeck):
     kinds = Kind
     plans = FaultPlan
     subject = "model"
+    orders = FaultDeck.orders | {"maintenance", "cut_over_bytes", "version", "clock_offset_s"}
 
     def __init__(self) -> None:
         super().__init__()

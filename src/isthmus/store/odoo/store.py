@@ -177,13 +177,9 @@ class OdooStore:
         """  # noqa: DOC502 - the latter by `Reading`
         if not ids:
             return []
-        spelling = self._spelling(model)
-        for name in fields:
-            if name not in spelling.fields:
-                raise UnknownFieldError(model, name, spelling.fields)
+        names, spelling = self._names(model, fields), self._spelling(model)
         what = _named("read", model, ids)
         env.external_call(what)
-        names = [spelling.there(name) for name in fields]
         if not set(names) - {"id"}:
             # Asked for nothing but the ID, Odoo gives that of a missing record, too.
             names.append("write_date" if "write_date" in spelling.fields else "display_name")
@@ -195,6 +191,18 @@ class OdooStore:
             {name: row[name] for name in wanted}
             for row in (self._values.here(model, rows[key]) for key in ids if key in rows)
         ]
+
+    def _names(self, model: str, fields: Iterable[str]) -> list[str]:
+        """Spell fields as the server does.
+
+        Raises:
+            UnknownFieldError: When there is no such field.
+        """
+        words = self._spelling(model).words
+        for name in fields:
+            if name not in words:
+                raise UnknownFieldError(model, name, words)
+        return [words[name].told.name for name in fields]
 
     def get(self, record: Record, field: str) -> Any:
         """Read one field of one record, together with the records it was found with."""
@@ -306,8 +314,7 @@ class OdooStore:
         return self._feed(env, model, fields).page(since, limit)
 
     def _feed(self, env: Env, model: str, fields: Sequence[str]) -> Feed:
-        spelling = self._spelling(model)
-        names = [spelling.there(name) for name in dict.fromkeys(("write_date", *fields))]
+        names = self._names(model, dict.fromkeys(("write_date", *fields)))
 
         def search(domain: list[Any], order: str, limit: int) -> list[Row]:
             env.external_call(f"look for changes of {model}")

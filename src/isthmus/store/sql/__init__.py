@@ -1,7 +1,7 @@
 """The SQL store: records in the hub's own database, with synchronous events."""
 
 from isthmus.store.sql.base import Json, SqlModel, UtcDateTime, new_token
-from isthmus.store.sql.bulk import among, given, insert_rows
+from isthmus.store.sql.bulk import among, given, insert_rows, is_storable
 from isthmus.store.sql.capture import Change, watch
 from isthmus.store.sql.engine import DATA_ERRORS, is_busy, make_engine
 from isthmus.store.sql.lease import SqlLeaseLocks, database_now
@@ -29,6 +29,7 @@ __all__ = [
     "given",
     "insert_rows",
     "is_busy",
+    "is_storable",
     "make_engine",
     "new_token",
     "state",

@@ -12,12 +12,23 @@ from typing import Any
 
 from sqlalchemy import JSON, Connection, Dialect, String, Table, any_, column, func, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import StatementError
+
+
+def is_storable(text: str) -> bool:
+    r"""Tell whether both databases can hold a text: no NUL, and no half of a character.
+
+    >>> is_storable("\U0001f600"), is_storable("a\0b"), is_storable("\ud83d")
+    (True, False, False)
+    """
+    return "\0" not in text and (text.isascii() or text.encode(errors="replace").decode() == text)
 
 
 def among(dialect: Dialect, expression: Any, keys: Sequence[Any]) -> Any:
-    """Give the condition that an expression has one of many values."""
+    """Give the condition that an expression has one of many values; what no database can hold is none."""
+    keys = [key for key in keys if not isinstance(key, str) or is_storable(key)]
     if dialect.name == "postgresql":
-        return expression == any_(literal(list(keys), ARRAY(expression.type)))
+        return expression == any_(literal(keys, ARRAY(expression.type)))
     return expression.in_(select(each(dialect, keys, expression.type).c.value))
 
 
@@ -26,7 +37,7 @@ def each(dialect: Dialect, values: Sequence[Any], kind: Any) -> Any:
     value = column("value", kind)
     if dialect.name == "postgresql":
         return func.unnest(literal(list(values), ARRAY(kind))).table_valued(value).render_derived()
-    return func.json_each(literal(json.dumps(list(values)), String)).table_valued(value)
+    return func.json_each(literal(_json(list(values)), String)).table_valued(value)
 
 
 def given(dialect: Dialect, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
@@ -36,14 +47,14 @@ def given(dialect: Dialect, table: Table, names: Sequence[str], rows: Sequence[S
         dialect: The database's.
         table: Where they belong: it says of what types they are.
         names: Their columns.
-        rows: Values that JSON has.
+        rows: Values that JSON has, of one row at least.
     """
     columns = [table.c[name] for name in names]
     if dialect.name == "postgresql":
         objects = literal([dict(zip(names, row, strict=True)) for row in rows], JSON)
         typed = [column(c.name, c.type) for c in columns]
         return func.json_to_recordset(objects).table_valued(*typed).render_derived(with_types=True)
-    text = json.dumps(list(zip(*_bound(dialect, table, names, rows), strict=True)))
+    text = _json(list(zip(*_bound(dialect, table, names, rows), strict=True)))
     row = func.json_each(literal(text, String)).table_valued("value").c.value
     cells = [func.json_extract(row, f"$[{place}]", type_=c.type) for place, c in enumerate(columns)]
     return select(*(cell.label(c.name) for cell, c in zip(cells, columns, strict=True))).subquery()
@@ -62,7 +73,7 @@ def insert_rows(
         connection: Where; its transaction is the caller's.
         table: The table.
         names: Columns that differ from row to row.
-        rows: Their values, such that JSON has.
+        rows: Their values, such that JSON has, of one row at least.
         same: Values that all rows have.
     """
     dialect = connection.dialect
@@ -82,6 +93,18 @@ def insert_rows(
         marks = ", ".join("?" * (len(names) + len(same)))
         text = f"INSERT INTO {form.format_table(table)} ({listed}) VALUES ({marks})"  # noqa: S608 - names
         connection.exec_driver_sql(text, list(zip(*columns, strict=False)))
+
+
+def _json(rows: list[Any]) -> str:
+    """Write rows for SQLite, which reads a text within JSON up to the first NUL.
+
+    Raises:
+        StatementError: When a text has one; half of a character is refused by the driver.
+    """
+    text = json.dumps(rows, ensure_ascii=False)
+    if "\\u0000" in text and "\\u0000" in text.replace(r"\\", ""):
+        raise StatementError("a NUL character cannot be kept", None, None, ValueError("NUL"))
+    return text
 
 
 def _bound(dialect: Dialect, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:

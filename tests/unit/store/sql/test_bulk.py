@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from isthmus.store.sql import Json, UtcDateTime, among, given, insert_rows, new_token
+from isthmus.store.sql import DATA_ERRORS, Json, UtcDateTime, among, given, insert_rows, new_token
 from isthmus.store.sql.bulk import each
 
 OWN = ("name", "amount", "ratio", "done", "body")
@@ -96,6 +96,30 @@ def test_given_rows_are_a_table_for_an_update(engine: Engine, table: Table) -> N
             *((*row, None, "before!") for row in ROWS),
             (None, None, None, None, None, None, "before"),
         ]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud83d", "\\\0"])
+def test_a_text_that_no_database_can_hold_is_refused_and_found_nowhere(
+    engine: Engine, table: Table, text: str
+) -> None:
+    """SQLite would keep the part before the NUL, and another record could have that."""
+    with engine.begin() as connection:
+        insert_rows(connection, table, ("name",), [("a",), ("\\",)], {"kind": "same"})
+
+    def rename(connection: Connection) -> None:
+        new = given(engine.dialect, table, ("id", "name"), [(1, text)])
+        connection.execute(update(table).where(table.c.id == new.c.id).values(name=new.c.name))
+
+    def read(connection: Connection) -> None:
+        connection.scalars(select(each(engine.dialect, [text], String()).c.value)).all()
+
+    for step in (rename, read):
+        with engine.begin() as connection, pytest.raises(DATA_ERRORS), connection.begin_nested():
+            step(connection)
+    with engine.begin() as connection:
+        found = connection.scalars(select(table.c.name).where(among(engine.dialect, table.c.name, [text])))
+        assert found.all() == []
+        assert [row[0] for row in contents(connection, table)] == ["a", "\\"]
 
 
 @pytest.mark.parametrize(
