@@ -57,12 +57,18 @@ def secret(odoo: OdooSimulator, version: str) -> str:
     return odoo.api_key(days=30) if version == "19.0" else odoo.password
 
 
-def store_on(odoo: OdooSimulator, login: str, secret: str) -> OdooStore:
+@pytest.fixture
+def patience_s() -> float:
+    """How long an answer may take: long, but where it is the fault that none comes."""
+    return 60.0
+
+
+def store_on(odoo: OdooSimulator, login: str, secret: str, patience_s: float = 60.0) -> OdooStore:
     """Make a store for one user."""
     client = OdooClient(
         odoo.url,
         Login(odoo.database, login, secret),
-        timeout=Timeout(read=timedelta(seconds=0.5)),
+        timeout=Timeout(read=timedelta(seconds=patience_s)),
         clock=FrozenClock(),
     )
     registry = ComponentRegistry.build(declared_components("isthmus.store.odoo"))
@@ -70,9 +76,9 @@ def store_on(odoo: OdooSimulator, login: str, secret: str) -> OdooStore:
 
 
 @pytest.fixture
-def store(odoo: OdooSimulator, secret: str) -> OdooStore:
+def store(odoo: OdooSimulator, secret: str, patience_s: float) -> OdooStore:
     """A store for the administrator."""
-    return store_on(odoo, odoo.login, secret)
+    return store_on(odoo, odoo.login, secret, patience_s)
 
 
 @pytest.fixture
@@ -240,6 +246,7 @@ class TestCreateSafety:
         ]
         assert rows == expected
 
+    @pytest.mark.parametrize("patience_s", [0.5])
     @pytest.mark.parametrize("fault", ["timeout_after", "reset_after", "truncated"])
     def test_a_repeated_create_finds_the_first(
         self, env: Env, store: OdooStore, odoo: OdooSimulator, fault: str
@@ -259,6 +266,7 @@ class TestCreateSafety:
         assert sorted(task.name for task in env[TASK].search([])) == ["edited since", "new"]
         assert store.find_created(env, TASK, "key-9", values, env.now()) == []
 
+    @pytest.mark.parametrize("patience_s", [0.5])
     def test_what_a_killed_create_had_no_time_to_write_is_written_when_it_is_found(
         self, env: Env, store: OdooStore, odoo: OdooSimulator
     ) -> None:

@@ -34,7 +34,7 @@ def client(odoo: OdooSimulator) -> Iterator[OdooClient]:
     """A client that gives up soon and does not really pause."""
     secret = odoo.api_key() if odoo.version.major >= 19 else odoo.password
     login = Login(odoo.database, odoo.login, secret)
-    timeout = Timeout(read=timedelta(seconds=0.5))
+    timeout = Timeout(read=timedelta(seconds=2))
     with OdooClient(odoo.url, login, timeout=timeout, clock=FrozenClock()) as opened:
         yield opened
 

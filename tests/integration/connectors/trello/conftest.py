@@ -33,7 +33,7 @@ def simulator() -> Iterator[TrelloSimulator]:
 @pytest.fixture
 def client(simulator: TrelloSimulator) -> Iterator[TrelloClient]:
     """A client that gives up soon and does not really pause."""
-    timeout = Timeout(read=timedelta(seconds=0.5))
+    timeout = Timeout(read=timedelta(seconds=2))
     with TrelloClient(
         simulator.key, simulator.token, url=simulator.url, timeout=timeout, clock=FrozenClock()
     ) as opened:
