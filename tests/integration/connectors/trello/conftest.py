@@ -31,9 +31,15 @@ def simulator() -> Iterator[TrelloSimulator]:
 
 
 @pytest.fixture
-def client(simulator: TrelloSimulator) -> Iterator[TrelloClient]:
-    """A client that gives up soon and does not really pause."""
-    timeout = Timeout(read=timedelta(seconds=2))
+def patience_s() -> float:
+    """How long an answer may take: long, but where it is the fault that none comes."""
+    return 60.0
+
+
+@pytest.fixture
+def client(simulator: TrelloSimulator, patience_s: float) -> Iterator[TrelloClient]:
+    """A client that does not really pause."""
+    timeout = Timeout(read=timedelta(seconds=patience_s))
     with TrelloClient(
         simulator.key, simulator.token, url=simulator.url, timeout=timeout, clock=FrozenClock()
     ) as opened:

@@ -21,6 +21,12 @@ NOT_APPLIED = ["timeout_before", "reset_before", "wrong_type", "server_error"]
 
 
 @pytest.fixture
+def patience_s() -> float:
+    """Answers that do not come are what this is about."""
+    return 0.5
+
+
+@pytest.fixture
 def todo(simulator):
     """A list on a board."""
     return simulator.state.create_list(simulator.state.create_board("Website"), "To do")
