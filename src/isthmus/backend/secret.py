@@ -4,6 +4,7 @@ import json
 import os
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,20 +90,26 @@ class KeyRing:
         Raises:
             SecretError: When no key fits, or it was sealed for another context.
         """
-        for key in self._keys():
-            try:
-                raw = b64decode(sealed, altchars=b"-_", validate=True)
-                found = json.loads(key.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None))
-                break
-            except (InvalidTag, ValueError) as exc:
-                why = exc
-        else:
+        try:
+            found = json.loads(self._decrypted(b64decode(sealed, altchars=b"-_", validate=True)))
+        except (InvalidTag, ValueError) as exc:
             raise SecretError(
                 f"what is stored for {context} was encrypted with another key than those in {self._path}"
-            ) from why
+            ) from exc
         if found["for"] != context:
             raise SecretError(f"what is stored for {context} was sealed for another place")
         return found["value"]
+
+    def _decrypted(self, raw: bytes) -> bytes:
+        """Decrypt by whichever key fits.
+
+        Raises:
+            InvalidTag: When none does.
+        """
+        for key in self._keys():
+            with suppress(InvalidTag):
+                return key.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], None)
+        raise InvalidTag
 
 
 def _key(line: str) -> AESGCM:
