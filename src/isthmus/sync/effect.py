@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Dialect, Table, func, select, update
 
 from isthmus.binding import Image
 from isthmus.env import Env
@@ -60,24 +60,24 @@ class EffectLog:
     def record(self, intents: Sequence[Intent]) -> None:
         """Add intents, or note that open ones are about to be sent again; the caller commits."""
         now = self._env.now()
-        fresh = []
+        same = {
+            "backend_id": self._backend_id,
+            "state": EffectState.OPEN.value,
+            "sent_at": now,
+            "run_id": self._env.run_id,
+        }
+        again = [self._row(intent) for intent in intents if intent.key]
+        fresh = [intent for intent in intents if not intent.key]
         for intent in intents:
+            intent.key = intent.key or new_token()
             intent.sent_at = now
-            if intent.key:
-                again = dict(zip(_OWN, self._row(intent), strict=True)) | self._same(now)
-                statement = update(Effect).where(Effect.id == again.pop("id"))
-                self._env.session.execute(statement.values(again))
-            else:
-                intent.key = new_token()
-                fresh.append(intent)
+        if again:
+            new = given(self._dialect, _TABLE, _OWN, again).c
+            self._change(new.id, {name: new[name] for name in _OWN[1:]} | same)
         if fresh:
-            self._insert(fresh, now)
-
-    def _insert(self, intents: Sequence[Intent], now: datetime) -> None:
-        self._env.transaction.mark("effects")
-        rows = [self._row(intent) for intent in intents]
-        same = self._same(now) | {"created_at": now}
-        insert_rows(self._env.session.connection(), _TABLE, _OWN, rows, same)
+            self._env.transaction.mark("effects")
+            rows = [self._row(intent) for intent in fresh]
+            insert_rows(self._env.session.connection(), _TABLE, _OWN, rows, same | {"created_at": now})
 
     def _row(self, intent: Intent) -> tuple[str | None, ...]:
         body = {"written": intent.written, "source": intent.source}
@@ -87,13 +87,18 @@ class EffectLog:
             intent.record_id, intent.external_id, intent.scope, sealed,
         )  # fmt: skip
 
-    def _same(self, now: datetime) -> dict[str, Any]:
-        return {
-            "backend_id": self._backend_id,
-            "state": EffectState.OPEN.value,
-            "sent_at": now,
-            "run_id": self._env.run_id,
-        }
+    @property
+    def _dialect(self) -> Dialect:
+        found: Dialect = self._env.session.get_bind().dialect
+        return found
+
+    def _change(self, keys: Any, values: Mapping[str, Any]) -> None:
+        """Write to a page of effects by one statement: the ORM would make each ready by itself."""
+        self._env.transaction.mark("effects")
+        statement = update(_TABLE).where(_TABLE.c.id == keys).values(values)
+        self._env.session.connection().execute(statement)
+        for loaded in [row for row in self._env.session.identity_map.values() if isinstance(row, Effect)]:
+            self._env.session.expire(loaded)
 
     def pending(
         self,
@@ -120,7 +125,7 @@ class EffectLog:
         return [self._intent(row) for row in self._env.session.scalars(statement.order_by(Effect.created_at))]
 
     def _among(self, column: Any, keys: Iterable[str]) -> Any:
-        return among(self._env.session.get_bind().dialect, column, list(keys))
+        return among(self._dialect, column, list(keys))
 
     def creates(self, models: Iterable[str], *, target: str) -> list[Intent]:
         """List creates on a side whose outcome is not settled, of whatever backend.
@@ -160,20 +165,15 @@ class EffectLog:
             rows.append((intent.key, intent.external_id, intent.record_id))
         if not rows:
             return
-        self._env.transaction.mark("effects")
-        # A page of effects is one statement: through the ORM each would be made ready by itself.
-        connection, known = self._env.session.connection(), _TABLE.c
-        new = given(connection.dialect, _TABLE, ("id", "external_id", "record_id"), rows).c
+        new = given(self._dialect, _TABLE, ("id", "external_id", "record_id"), rows).c
         values: dict[str, Any] = {
             "state": state.value,
-            "external_id": func.coalesce(new.external_id, known.external_id),
-            "record_id": func.coalesce(new.record_id, known.record_id),
+            "external_id": func.coalesce(new.external_id, _TABLE.c.external_id),
+            "record_id": func.coalesce(new.record_id, _TABLE.c.record_id),
         }
         if state is not EffectState.ASKED:
             values |= {"closed_at": self._env.now(), "sealed_values": None}
-        connection.execute(update(_TABLE).where(known.id == new.id).values(values))
-        for loaded in [row for row in self._env.session.identity_map.values() if isinstance(row, Effect)]:
-            self._env.session.expire(loaded)
+        self._change(new.id, values)
 
 
 def wait_quiet(env: Env, backend: Any, intent: Intent) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from isthmus.backend import Backend
 from isthmus.binding import Binding, BindingState
 from isthmus.env import Env
+from isthmus.store.sql import among
 
 
 def binding_models(env: Env, record_model: str) -> list[str]:
@@ -48,7 +49,7 @@ def wake_siblings(
             select(mapped.id)
             .join(Backend, Backend.id == mapped.backend_id)
             .where(
-                mapped.record_id.in_(keys),
+                among(env.session.get_bind().dialect, mapped.record_id, keys),
                 mapped.state == BindingState.LINKED.value,
                 Backend.active.is_(True),
             )

@@ -176,6 +176,26 @@ def test_a_long_reason_is_cut_to_a_sentence(sides: TwoSides) -> None:
     assert len(summary) < 400
 
 
+def test_a_page_of_effects_is_sent_again_by_one_statement(sides: TwoSides) -> None:
+    """After a crash in the middle of a call for many; each keeps its key and gets its own values."""
+    with sides.hub.env() as env:
+        log = EffectLog(env, sides.backend_id)
+        made = [intent(record_id=str(n), written={"n": n}) for n in range(5)]
+        log.record(made)
+        keys = [one.key for one in made]
+        for one in made:
+            one.written = {"n": f"again {one.record_id}"}
+        seen: list[str] = []
+        event.listen(
+            env.session.connection(), "before_cursor_execute", lambda *args: seen.append(args[2].split()[0])
+        )
+        log.record(made)
+        found = log.pending("memory.thing", target=EXTERNAL)
+
+    assert (seen.count("UPDATE"), seen.count("INSERT")) == (1, 0)
+    assert {i.key: i.written for i in found} == {k: {"n": f"again {n}"} for n, k in enumerate(keys)}
+
+
 def test_what_is_not_settled_is_found_without_looking_at_what_is(sides: TwoSides) -> None:
     """Settled effects and closed items stay for ever: each look goes by the index of the others."""
     plans: list[str] = []
