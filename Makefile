@@ -16,8 +16,9 @@ CONSTRAINTS_BENCH := requirements/constraints-bench.txt
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	"$$p" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; \
 	done)
+# One more than the two cores this is meant for: a third of the time a test waits for other processes.
 # In the order of the folders: the files of few, but long, tests come first, so that none is left to the end.
-PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+PROCESSES := -n 3 --dist loadfile --no-loadscope-reorder
 # The tests' files go into memory where there is room and programs may be run, unless TMPDIR says otherwise: a
 # commit to SQLite takes microseconds there, a new PostgreSQL database a fifth of the time.
 IN_MEMORY = $(shell p=$$(mktemp /dev/shm/isthmus-XXXXXX 2>/dev/null) || exit 0; chmod +x "$$p"; \

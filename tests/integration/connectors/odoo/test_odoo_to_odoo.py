@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from odoo_site import EVERYTHING, LAG, OdooSite
+from odoo_site import EVERYTHING, IMPATIENT_S, LAG, OdooSite
 
 ACME = {"res.partner": [["name", "like", "Acme"]]}
 TAKES_ACME = {"res.partner": [("name", "like", "Acme")]}
@@ -177,6 +177,7 @@ class TestStraight:
         """
         The import is tried again under the same key.
         """
+        two.set("company", timeout_s=IMPATIENT_S)
         partner(two, "branch")
         two.odoos["company"].faults.next("timeout_after", method="load")
         with pytest.raises(Exception, match="cannot"):

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from odoo_site import EVERYTHING, LAG, OdooSite
+from odoo_site import EVERYTHING, IMPATIENT_S, LAG, OdooSite
 
 from isthmus.errors import NetworkRetryableError
 from isthmus.simulators.odoo.simulator import OdooSimulator
@@ -294,6 +294,7 @@ def test_a_create_whose_answer_is_lost_is_made_once(company: OdooSite, kind: str
     """
     It is sent again under the same external ID, and what a person has written in between stays.
     """
+    company.set("company", timeout_s=IMPATIENT_S)
     odoo: OdooSimulator = company.odoos["company"]
     odoo.faults.next(kind, method="load")
     company.create(name="Ours", city="Gent")
@@ -314,7 +315,7 @@ def test_a_record_of_ours_whose_create_is_open_is_not_imported_as_new(company: O
     """
     A poll may meet it before the answer is settled; its external ID tells that it is ours.
     """
-    company.set("company", import_domain=EVERYTHING)
+    company.set("company", import_domain=EVERYTHING, timeout_s=IMPATIENT_S)
     company.poll("company")
     before = len(company.ours())
     company.odoos["company"].faults.next(kind, method="load")

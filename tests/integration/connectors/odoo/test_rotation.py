@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from odoo_site import OdooSite
+from odoo_site import IMPATIENT_S, OdooSite
 
 from isthmus.errors import BackendError, RecordLockedError, UnknownOutcomeError, UsageError
 
@@ -230,6 +230,7 @@ def test_a_lost_answer_leaves_the_old_key_and_the_next_run_tells_of_the_new_one(
     """
     Nobody knows the key that was made; its name was noted before, so it is not forgotten.
     """
+    company.set("company", timeout_s=IMPATIENT_S)
     old = key_of(company)
     company.odoos["company"].faults.next("timeout_after", method="generate")
 

@@ -69,7 +69,7 @@ class Company:
         with self.hub.env() as env:
             here = env["odoo.backend"].create({"name": "company", "url": odoo.url})
             here.set_credentials({"key": secret or odoo.password})
-            here.set_options({"database": odoo.database, "login": odoo.login, "timeout_s": 0.5})
+            here.set_options({"database": odoo.database, "login": odoo.login})
             there = env["trello.backend"].create({
                 "name": "trello", "url": trello.url, "lease_s": 5.0, "quiet_s": QUIET.total_seconds(),
             })  # fmt: skip

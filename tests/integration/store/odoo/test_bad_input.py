@@ -21,6 +21,8 @@ BURSTS = {
     "search_read": ("wrong_type", "rate_limit"),
 }
 LOST = ("timeout_before", "timeout_after", "truncated", "late")
+IMPATIENT_S = 0.5
+"""For where it is the fault that no answer comes."""
 
 
 class TestStatus:
@@ -322,6 +324,7 @@ class TestWeather:
 
     def test_lost_answers_are_settled_without_a_person(self, synced: Company) -> None:
         """Whether the write took effect or not, or later; an answer that a proxy cuts is lost, too."""
+        synced.set(timeout_s=IMPATIENT_S)
         synced.set("trello", on_external_delete="delete")
         cards, methods = synced.names_there(), ("load", "write", "unlink")
         for turn, fault in enumerate(LOST):
@@ -352,6 +355,7 @@ class TestWeather:
     ) -> None:
         """The key of the first one is kept until it is known what became of it."""
         synced.trello.state.create_card(synced.lists[0], name="Late")
+        synced.set(timeout_s=IMPATIENT_S)
         synced.odoo.faults.next("late", method="load")
         with suppress(IsthmusError):
             synced.fetch(full=True)
