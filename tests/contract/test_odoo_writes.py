@@ -22,7 +22,7 @@ from isthmus.errors import (
     UnknownOutcomeError,
 )
 from isthmus.http import Timeout
-from isthmus.simulators.odoo import PROJECT_USER, OdooSimulator
+from isthmus.simulators.odoo import PROJECT_USER, OdooSimulator, errors
 from isthmus.store.odoo import Login, OdooClient, OdooStore, dialects_of
 from isthmus.store.sql import SqlModel
 from isthmus.testing import FrozenClock
@@ -342,6 +342,33 @@ class TestCreateSafety:
 
         assert "98765" in str(caught.value)
         assert env[TASK].search_count() == 0
+
+    def test_a_record_that_may_not_have_what_load_cannot_carry_is_told_in_its_place(
+        self, env: Env, store: OdooStore, odoo: OdooSimulator
+    ) -> None:
+        """It is there and found by its key; the others have it."""
+        tag = env["project.tags"].create({"name": "t"})
+        known = odoo.world.registry[TASK]
+        usual = known.check
+
+        def check(env: Any, row: dict[str, Any], changed: Any) -> None:
+            if row["name"] == "task 3" and "tag_ids" in changed:
+                raise errors.validation_error("No tags here.")
+            usual(env, row, changed)
+
+        known.check = check  # type: ignore[method-assign]
+        values = [{"name": f"task {n}", "tag_ids": [(4, tag.id)]} for n in range(6)]
+
+        made = store.create_keyed(env, TASK, values, [f"k{n}" for n in range(6)])
+        with pytest.raises(InvalidDataError, match="No tags here"):
+            store.find_created(env, TASK, "k3", plain(values[3]), env.now())
+        known.check = usual  # type: ignore[method-assign]
+        (found,) = store.find_created(env, TASK, "k3", plain(values[3]), env.now())
+
+        assert isinstance(made[3], InvalidDataError)
+        assert str(made[3]) == f"cannot finish project.task({found}): No tags here."
+        assert sorted(task.id for task in env[TASK].search([])) == sorted([*made[:3], found, *made[4:]])
+        assert [task.tag_ids for task in env[TASK].search([])] == [[tag]] * 6
 
     def test_a_user_who_may_not_create_is_a_matter_of_configuration(
         self, odoo: OdooSimulator, hub_envs: Callable[..., Envs], version: str

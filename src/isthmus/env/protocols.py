@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from isthmus.env.domain import AllOf
 from isthmus.env.field import Field, Key
+from isthmus.errors import ParkError
 
 
 class CreateSafety(StrEnum):
@@ -99,11 +100,15 @@ class RemoteWrites(Protocol):
 
     def create_keyed(
         self, env: Any, model: str, values: Sequence[Mapping[str, Any]], keys: Sequence[str]
-    ) -> list[Key]:
+    ) -> Sequence[Key | ParkError]:
         """Create records, each with a key of ours that is the same whenever the create is repeated.
 
         ``native_key``: a key that was used gives the first record back and changes nothing. ``probe``: each
         record carries its key, for `find_created`. ``none``: the keys are not sent.
+
+        Returns:
+            The new keys, in order. An error in the place of one: that record was made, and some of its
+            values were refused; `find_created` writes them, once they are accepted.
         """
         ...
 
@@ -121,6 +126,7 @@ class RemoteWrites(Protocol):
 
         Raises:
             NotImplementedError: When the create safety is ``none``.
+            ParkError: When it is there, and what was to follow its create is refused.
         """
         ...
 

@@ -7,7 +7,6 @@ from isthmus.binding import BindingRow, BindingState, external_key
 from isthmus.component import WorkContext
 from isthmus.env import Env, plain
 from isthmus.errors import (
-    AmbiguousOutcomeError,
     IDMissingInBackend,
     InvalidDataError,
     ParkError,
@@ -273,7 +272,7 @@ class ImportPage:
             adopt(self._work, importer, item)
         except RecordLockedError:
             self._late.append(item)
-        except AmbiguousOutcomeError as error:
+        except ParkError as error:
             self._parked.append((item, error))
         else:
             return True

@@ -93,10 +93,8 @@ class RemoteCalls:
                 with self._env.outside():
                     self._claims.prolong()
                     if kind == "create":
-                        # A step of a connector makes one at a time: what is made must not be made again.
-                        size = len(ready) if is_plain(importer, "_create") else 1
-                        for start in range(0, len(ready), size or 1):
-                            self._create_there(importer, ready[start : start + size], parked)
+                        for together in _batches(importer, ready):
+                            self._create_there(importer, together, parked)
                     elif kind == "delete":
                         self._delete_there(importer, ready, parked)
                     else:
@@ -150,7 +148,7 @@ class RemoteCalls:
     ) -> None:
         """Create records by one call; where one is refused, halve until it is alone."""
         try:
-            self._create_batch(importer, batch)
+            self._create_batch(importer, batch, parked)
         except _NOT_DONE:
             raise
         except (ParkError, FailError) as error:
@@ -161,7 +159,9 @@ class RemoteCalls:
             self._create_there(importer, batch[:middle], parked)
             self._create_there(importer, batch[middle:], parked)
 
-    def _create_batch(self, importer: Any, batch: list[Operation]) -> None:
+    def _create_batch(
+        self, importer: Any, batch: list[Operation], parked: list[tuple[Item, Exception]]
+    ) -> None:
         for operation in batch:
             importer._before_import(operation)
         records = self._env[importer.record_model]
@@ -174,6 +174,11 @@ class RemoteCalls:
         else:
             ids = records.store.create_keyed(self._env, records.name, values, keys)
         for operation, key in zip(batch, ids, strict=True):
+            if isinstance(key, ParkError):
+                parked.append((operation.item, key))
+                # It was made, in part: what is to be looked for is not dropped.
+                operation.item.pending += [operation.intent] if operation.intent else []
+                continue
             operation.record_id = key
             operation.answer = operation.values
 
@@ -273,13 +278,26 @@ def _is_told(operation: Operation) -> bool:
     return operation.answer is not None and operation.answer is not False
 
 
+def _batches(importer: Any, operations: Iterable[Operation]) -> Iterable[list[Operation]]:
+    """Put creates together of which the other side keeps all or none."""
+    if not is_plain(importer, "_create"):
+        # A step of a connector makes one at a time: what is made must not be made again.
+        return [[operation] for operation in operations]
+    same: dict[frozenset[str], list[Operation]] = {}
+    for operation in operations:
+        # Rows with other columns would be a call of their own.
+        same.setdefault(frozenset(operation.values), []).append(operation)
+    return same.values()
+
+
 def adopt(work: WorkContext, importer: Any, item: Item) -> None:
     """Find what a create of unknown outcome has made in a remote store, and take it as bound.
 
     Raises:
         RecordLockedError: While the quiet time of the create still runs.
         AmbiguousOutcomeError: When only a person can tell what it made.
-    """  # noqa: DOC502 - the first by `wait_quiet`
+        ParkError: When it is there, and what was to follow its create is refused.
+    """  # noqa: DOC502 - the first by `wait_quiet`, the last by the store
     env: Env = work.env
     store = env[importer.record_model].store
     creates = [i for i in item.pending if i.kind == "create" and i.target == store.name]

@@ -11,6 +11,7 @@ from isthmus.errors import (
     IsthmusError,
     MissingRecordError,
     NetworkRetryableError,
+    ParkError,
     UnknownOutcomeError,
 )
 from isthmus.store.odoo.client import OdooClient
@@ -51,7 +52,7 @@ class Creation:
         keys: Sequence[str],
         context: Mapping[str, Any],
         what: str,
-    ) -> list[Key]:
+    ) -> list[Key | ParkError]:
         """Load rows under their keys, then write what ``load`` cannot carry: one write per equal rest.
 
         Args:
@@ -61,6 +62,9 @@ class Creation:
             context: Odoo's context.
             what: What it is for.
 
+        Returns:
+            The new keys in order; for a record whose rest is refused the error that says so.
+
         Raises:
             InvalidDataError: When Odoo refuses a row, in its words; nothing of that call was kept.
             CredentialsError: When our user may not create such records.
@@ -68,12 +72,13 @@ class Creation:
             IsthmusError: What else became of the call.
         """  # noqa: DOC502 - the first two by `_refuse`
         found: dict[int, Key] = {}
+        refused: dict[Key, ParkError] = {}
         for load in loads(self._spelling(model).told, rows, keys):
             try:
                 ids = self._load(model, load, context, what)
                 found.update(zip(load.places, ids, strict=True))
                 for group, rest in same_rest(load, ids):
-                    self._write_rest(model, group, rest, context, what)
+                    refused |= self._write_rest(model, group, rest, context)
             except UnknownOutcomeError:
                 raise
             except IsthmusError as exc:
@@ -81,7 +86,8 @@ class Creation:
                     # Some of the records are there: whoever believes that none is would make them twice.
                     raise UnknownOutcomeError(f"cannot {what}: done in part, then: {exc}") from exc
                 raise
-        return [found[place] for place in range(len(rows))]
+        made = [found[place] for place in range(len(rows))]
+        return [refused.get(key, key) for key in made]
 
     def _load(self, model: str, load: Load, context: Mapping[str, Any], what: str) -> list[Key]:
         answer = self._client().call(
@@ -96,12 +102,22 @@ class Creation:
         return ids
 
     def _write_rest(
-        self, model: str, ids: list[Key], rest: Mapping[str, Any], context: Mapping[str, Any], what: str
-    ) -> None:
-        self._client().call(
-            model, "write", ids=ids, args={"vals": dict(rest)},
-            context={**context, "tracking_disable": True}, what=what,
-        )  # fmt: skip
+        self, model: str, ids: list[Key], rest: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> dict[Key, ParkError]:
+        """Write the same values to new records; where it is refused, halve until it is clear for which."""
+        what = f"finish {model}({ids[0]!r})" if len(ids) == 1 else f"finish {len(ids)} {model}"
+        try:
+            self._client().call(
+                model, "write", ids=ids, args={"vals": dict(rest)},
+                context={**context, "tracking_disable": True}, what=what,
+            )  # fmt: skip
+        except ParkError as error:
+            if len(ids) == 1:
+                return {ids[0]: error}
+            middle = len(ids) // 2
+            refused = self._write_rest(model, ids[:middle], rest, context)
+            return refused | self._write_rest(model, ids[middle:], rest, context)
+        return {}
 
     def _refuse(self, model: str, messages: Sequence[Mapping[str, Any]], what: str) -> None:
         """Say why ``load`` kept nothing.
@@ -131,7 +147,10 @@ class Creation:
             key: The key of the create.
             values: What it was to be created with, in plain form.
             context: Odoo's context.
-        """
+
+        Raises:
+            ParkError: When those values are refused.
+        """  # noqa: DOC502 - by `_complete`
         try:
             told = self._client().call(
                 "ir.model.data", "check_object_reference", args={"module": MODULE, "xml_id": key},
@@ -156,13 +175,14 @@ class Creation:
         rest = load.rest[0]
         if not rest:
             return
-        what = f"finish {model}({found!r})"
         rows = self._client().call(
-            model, "read", ids=[found], options={"fields": list(rest), "load": ""}, what=what, safe=True
-        )
+            model, "read", ids=[found], options={"fields": list(rest), "load": ""},
+            what=f"read what {model}({found!r}) lacks", safe=True,
+        )  # fmt: skip
         lacking = {name: value for name, value in rest.items() if rows and not rows[0].get(name)}
-        if lacking:
-            self._write_rest(model, [found], lacking, context, what)
+        refused = self._write_rest(model, [found], lacking, context) if lacking else {}
+        if refused:
+            raise refused[found]
 
     def keys(self, model: str, ids: Sequence[Key]) -> dict[Key, str]:
         """Tell which of these records were made with a key of ours.

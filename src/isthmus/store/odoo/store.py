@@ -10,6 +10,7 @@ from isthmus.errors import (
     AnswerCutError,
     CredentialsError,
     InvalidDataError,
+    ParkError,
     RecordValueError,
     UnknownFieldError,
     UnknownModelError,
@@ -239,8 +240,11 @@ class OdooStore:
 
     def create_keyed(
         self, env: Env, model: str, values: Sequence[Mapping[str, Any]], keys: Sequence[str]
-    ) -> list[Key]:
+    ) -> list[Key | ParkError]:
         """Create records under external IDs of ours; a key that was used gives the first record back.
+
+        Returns:
+            The keys; for a record that was made, but not with all that ``load`` cannot carry, the refusal.
 
         Raises:
             ValueError: When there is not one key per record.

@@ -162,6 +162,19 @@ class Company:
 
         known.check = check  # type: ignore[method-assign]
 
+    def refuse(self, model: str, field: str, name: str, said: str) -> Callable[[], None]:
+        """Let Odoo refuse values of a field for the record of a name; gives what ends that."""
+        known = self.odoo.world.registry[model]
+        usual = known.check
+
+        def check(env: Any, row: dict[str, Any], changed: Any) -> None:
+            if row["name"] == name and field in changed:
+                raise errors.validation_error(said)
+            usual(env, row, changed)
+
+        known.check = check  # type: ignore[method-assign]
+        return lambda: setattr(known, "check", usual)
+
     def keep(self, model: str, *kept: int) -> None:
         """Let Odoo refuse to delete some records."""
 
@@ -267,14 +280,15 @@ class Company:
             "stage_id",
             "user_ids" if many else "user_id",
         ]
-        stages = {row["id"]: row["name"] for row in self._all(STAGE, ["name"])}
+        stages = {row["id"]: row["name"] for row in self.rows(STAGE, ["name"])}
         return sorted(
             (row["name"], html_to_markdown(row["description"] or ""), row["active"],
              _day(row["date_deadline"]), stages[row["stage_id"][0]])
             for row in self.robin.read(TASK, self.tasks(), fields)
         )  # fmt: skip
 
-    def _all(self, model: str, fields: list[str]) -> list[dict[str, Any]]:
+    def rows(self, model: str, fields: list[str]) -> list[dict[str, Any]]:
+        """Read all records of a model, archived ones too."""
         return self.robin.read(model, self.robin.search(model, [], context={"active_test": False}), fields)
 
     def there(self) -> list[tuple[Any, ...]]:

@@ -81,6 +81,48 @@ class TestRefusedRecords:
             f"failed: cannot write project.task({synced.task(names[0])}): No deadlines here."
         )
 
+    @pytest.mark.parametrize("lost", [False, True], ids=["at once", "after a lost answer"])
+    def test_a_new_record_whose_lists_are_refused_is_parked_and_finished_later(
+        self, make_company: Make, lost: bool
+    ) -> None:
+        """It is there, without them; the others have theirs, and once they are accepted so has it."""
+        company = make_company(components=(Tagged,))
+        tags = [company.robin.create("project.tags", {"name": name}) for name in "ab"]
+        name = company.names_there()[2]
+        accept = company.refuse(TASK, "tag_ids", name, "No tags here.")
+        if lost:
+            company.set(timeout_s=IMPATIENT_S)
+            company.odoo.faults.next("timeout_before", method="write", model=TASK)
+            with suppress(IsthmusError):
+                company.fetch(full=True)
+
+        told = company.sync()
+        (item,) = company.inbox()
+        before = {row["name"]: row["tag_ids"] for row in company.rows(TASK, ["name", "tag_ids"])}
+        accept()
+        company.resolve(item["id"], "retry")
+        company.jobs()
+        company.settle()
+
+        assert (told.code, "1 parked" in told.out) == (0, True)
+        assert item["summary"].endswith(f"cannot finish project.task({company.task(name)}): No tags here.")
+        assert before == {n: [] if n == name else tags for n in company.names_there()}
+        assert [row["tag_ids"] for row in company.rows(TASK, ["name", "tag_ids"])] == [tags] * 6
+        assert (company.inbox(), company.failed(), company.effects()) == ([], [], 0)
+
+    def test_a_refused_record_is_parked_though_others_have_other_columns(self, make_company: Make) -> None:
+        """What Odoo keeps of one call does not hide what it refuses of the next."""
+        company = make_company(components=(Coloured,))
+        bad = company.names_there()[-1]
+        company.constrain(TASK, lambda row: "Not this one." if row["name"] == bad else None)
+
+        told = company.sync()
+
+        assert (told.code, told.err) == (0, "")
+        assert "8 created, 1 parked" in told.out
+        assert company.names_here() == company.names_there()[:-1]
+        assert (len(company.inbox()), company.effects()) == (1, 0)
+
     def test_a_record_that_may_not_be_deleted_is_parked(self, synced: Company) -> None:
         """The others of its page go on."""
         synced.set("trello", on_external_delete="delete")
@@ -286,6 +328,30 @@ class Misspelt(ImportMapper):
     def deadline_of_ours(self, payload: Any) -> dict[str, Any]:
         """Write a field that no Odoo has."""
         return {"date_deadlin": None}
+
+
+class Tagged(ImportMapper):
+    """Somebody's addition to the mapper of cards: what ``load`` cannot carry."""
+
+    _inherit = "trello.card.import.mapper"
+
+    @only_create
+    @mapping
+    def tags_of_ours(self, payload: Any) -> dict[str, Any]:
+        """Link two tags, beside those that Odoo may set itself."""
+        return {"tag_ids": [(4, 1), (4, 2)]}
+
+
+class Coloured(ImportMapper):
+    """Somebody's addition to the mapper of cards: not all have the same columns."""
+
+    _inherit = "trello.card.import.mapper"
+
+    @only_create
+    @mapping
+    def colour_of_ours(self, payload: Any) -> dict[str, Any]:
+        """Choose a colour for some."""
+        return {"color": 3} if int(payload["name"][-1]) % 2 else {}
 
 
 class OneByOne(RecordImporter):
