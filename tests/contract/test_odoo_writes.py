@@ -343,30 +343,35 @@ class TestCreateSafety:
         assert "98765" in str(caught.value)
         assert env[TASK].search_count() == 0
 
+    @pytest.mark.parametrize("by", ["check", "rule"])
     def test_a_record_that_may_not_have_what_load_cannot_carry_is_told_in_its_place(
-        self, env: Env, store: OdooStore, odoo: OdooSimulator
+        self, env: Env, store: OdooStore, odoo: OdooSimulator, by: str
     ) -> None:
         """It is there and found by its key; the others have it."""
         tag = env["project.tags"].create({"name": "t"})
         known = odoo.world.registry[TASK]
-        usual = known.check
 
         def check(env: Any, row: dict[str, Any], changed: Any) -> None:
             if row["name"] == "task 3" and "tag_ids" in changed:
                 raise errors.validation_error("No tags here.")
-            usual(env, row, changed)
 
-        known.check = check  # type: ignore[method-assign]
+        def rule(env: Any, operation: str) -> Any:
+            return (lambda row: row["name"] != "task 3") if operation == "write" else None
+
+        usual, refusing = getattr(known, by), {"check": check, "rule": rule}[by]
+        setattr(known, by, refusing)
         values = [{"name": f"task {n}", "tag_ids": [(4, tag.id)]} for n in range(6)]
 
         made = store.create_keyed(env, TASK, values, [f"k{n}" for n in range(6)])
-        with pytest.raises(InvalidDataError, match="No tags here"):
+        with pytest.raises(InvalidDataError, match="cannot finish"):
             store.find_created(env, TASK, "k3", plain(values[3]), env.now())
-        known.check = usual  # type: ignore[method-assign]
+        setattr(known, by, usual)
         (found,) = store.find_created(env, TASK, "k3", plain(values[3]), env.now())
 
         assert isinstance(made[3], InvalidDataError)
-        assert str(made[3]) == f"cannot finish project.task({found}): No tags here."
+        said = {"check": "No tags here.", "rule": "no right to do this on project.task"}[by]
+        assert f"finish project.task({found})" in str(made[3])
+        assert said in str(made[3])
         assert sorted(task.id for task in env[TASK].search([])) == sorted([*made[:3], found, *made[4:]])
         assert [task.tag_ids for task in env[TASK].search([])] == [[tag]] * 6
 

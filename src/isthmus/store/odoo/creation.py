@@ -17,7 +17,7 @@ from isthmus.errors import (
 from isthmus.store.odoo.client import OdooClient
 from isthmus.store.odoo.dialect import Spelling
 from isthmus.store.odoo.loading import LOAD_CONTEXT, MODULE, Load, is_extra, loads, own_key, same_rest
-from isthmus.store.odoo.rights import may
+from isthmus.store.odoo.rights import changing_records, may
 from isthmus.store.odoo.values import Values
 
 _PASSING: Final = re.compile(
@@ -107,10 +107,11 @@ class Creation:
         """Write the same values to new records; where it is refused, halve until it is clear for which."""
         what = f"finish {model}({ids[0]!r})" if len(ids) == 1 else f"finish {len(ids)} {model}"
         try:
-            self._client().call(
-                model, "write", ids=ids, args={"vals": dict(rest)},
-                context={**context, "tracking_disable": True}, what=what,
-            )  # fmt: skip
+            with changing_records(self._client(), model, "write"):
+                self._client().call(
+                    model, "write", ids=ids, args={"vals": dict(rest)},
+                    context={**context, "tracking_disable": True}, what=what,
+                )  # fmt: skip
         except ParkError as error:
             if len(ids) == 1:
                 return {ids[0]: error}

@@ -8,8 +8,6 @@ from isthmus.env import CreateSafety, Env, Field, Key, Record
 from isthmus.env.domain import AllOf
 from isthmus.errors import (
     AnswerCutError,
-    CredentialsError,
-    InvalidDataError,
     ParkError,
     RecordValueError,
     UnknownFieldError,
@@ -22,7 +20,7 @@ from isthmus.store.odoo.dialect import Spelling
 from isthmus.store.odoo.domain import Terms
 from isthmus.store.odoo.feed import Feed, Row
 from isthmus.store.odoo.reading import Reading
-from isthmus.store.odoo.rights import may
+from isthmus.store.odoo.rights import changing_records
 from isthmus.store.odoo.values import Values
 from isthmus.store.odoo.wire import to_wire
 from isthmus.store.prefetch import Prefetch
@@ -285,23 +283,14 @@ class OdooStore:
         self._change(env, "unlink", model, ids, {})
 
     def _change(self, env: Env, method: str, model: str, ids: Sequence[Key], args: dict[str, Any]) -> None:
-        """Call a method that changes records.
-
-        Raises:
-            CredentialsError: When our user may not do this with any record of the model.
-            InvalidDataError: When it is refused for one of these.
-        """
+        """Call a method that changes records."""
         if not ids:
             return
         what = _named(method, model, ids)
         env.external_call(what)
         try:
-            self._call(model, method, ids=list(ids), args=args, context=self._usual(env), what=what)
-        except CredentialsError as exc:
-            if not may(self._client(), model, method):
-                raise
-            # Not the model but a record is refused, by a rule: the others must not wait for it.
-            raise InvalidDataError(str(exc)) from exc
+            with changing_records(self._client(), model, method):
+                self._call(model, method, ids=list(ids), args=args, context=self._usual(env), what=what)
         finally:
             self._prefetch.forget(env)
 
