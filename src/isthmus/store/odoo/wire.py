@@ -2,6 +2,8 @@
 
 Empty is ``false``, an instant is ``"2026-01-31 12:00:00"`` in UTC cut to the second, a day is ISO
 text, bytes are base64, a relation is the other record's key or a list of keys.
+
+Odoo spells by ``strftime``, which on Linux leaves out the leading zeros of a year: 24-05-01.
 """
 
 from base64 import b64decode, b64encode
@@ -16,6 +18,7 @@ from isthmus.env import X2MANY, Field
 from isthmus.errors import RecordValueError
 
 _INSTANT_LENGTH: Final = len("2026-01-31 12:00:00")
+_DAY_LENGTH: Final = len("2026-01-31")
 _SPELLED: Final = frozenset({"datetime", "date", "binary", "decimal"})
 """Types that JSON has no form for; the values of others are as they come."""
 
@@ -64,7 +67,7 @@ def from_wire(field: Field, value: Any) -> Any:
         if field.type == "datetime":
             return _instant(value)
         if field.type == "date":
-            return date.fromisoformat(value)
+            return date.fromisoformat(str.rjust(value, _DAY_LENGTH, "0"))
         if field.type == "binary":
             return b64decode(value, validate=True)
         return Decimal(str(value))
@@ -78,7 +81,7 @@ def _instant(text: Any) -> datetime:
     Raises:
         ValueError: When it is none, or has a zone or a part of a second.
     """
-    instant = datetime.fromisoformat(text)
-    if len(text) != _INSTANT_LENGTH or instant.tzinfo is not None:
+    instant = datetime.fromisoformat(str.rjust(text, _INSTANT_LENGTH, "0"))
+    if len(text) > _INSTANT_LENGTH or instant.tzinfo is not None:
         raise ValueError(f"{text!r} is no instant in UTC, to the second")
     return instant.replace(tzinfo=UTC)

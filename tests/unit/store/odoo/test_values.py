@@ -110,6 +110,29 @@ def test_a_row_is_read_in_the_form_that_every_store_gives() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("year", ["2", "24", "999", "0024"])
+def test_a_year_without_its_leading_zeros_is_read(year: str) -> None:
+    """So Odoo spells it on Linux; where a person mistypes a year there is one."""
+    row = VALUES.here("doc", {"id": 1, "at": f"{year}-05-01 12:00:00", "day": f"{year}-05-01"})
+
+    assert row == {
+        "id": 1, "at": datetime(int(year), 5, 1, 12, tzinfo=UTC), "day": date(int(year), 5, 1),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("at", "2026-01-31"), ("at", "2026-01-31 12:00"), ("at", "26-01-31 12:00:00.5"), ("at", 7),
+        ("at", ""), ("at", "2026-01-31 12:00:00+00:00"), ("day", "26-1-31"), ("day", 7), ("day", ""),
+    ],
+)  # fmt: skip
+def test_what_is_no_instant_and_no_day_is_told(name: str, told: Any) -> None:
+    """With the field."""
+    with pytest.raises(RecordValueError, match=f"for field '{name}'"):
+        VALUES.here("doc", {"id": 1, name: told})
+
+
 @pytest.mark.parametrize(
     ("domain", "sent"),
     [
