@@ -387,6 +387,18 @@ class TestCreateSafety:
 
         assert "no right to create res.partner" in str(caught.value)
 
+    def test_a_create_that_a_rule_forbids_is_a_matter_of_the_record(
+        self, env: Env, odoo: OdooSimulator
+    ) -> None:
+        """Our user may create others."""
+        odoo.world.registry[TASK].rule = lambda _env, operation: (  # type: ignore[method-assign]
+            (lambda row: row["name"] != "bad") if operation == "create" else None
+        )
+
+        with pytest.raises(InvalidDataError, match="no right to do this"):
+            env[TASK].create({"name": "bad"})
+        assert env[TASK].create({"name": "good"}).exists()
+
     def test_a_validation_error_of_a_write_is_told_in_odoo_s_words(self, env: Env) -> None:
         """So that whoever finds it in the inbox knows what to change."""
         one = env["res.partner"].create({"name": "One"})

@@ -38,7 +38,7 @@ def changing_records(client: OdooClient, model: str, operation: str) -> Iterator
     Args:
         client: The connection.
         model: The model.
-        operation: What is done inside: ``write`` or ``unlink``.
+        operation: What is done inside: ``create``, ``write`` or ``unlink``.
 
     Raises:
         CredentialsError: When our user may not do this with any record of the model.

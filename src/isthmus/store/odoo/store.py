@@ -232,7 +232,10 @@ class OdooStore:
         rows = [self._values.there(model, row) for row in values]
         what = _named("create", model, rows, new=True)
         env.external_call(what)
-        made: Any = self._call(model, "create", args={"vals_list": rows}, context=self._usual(env), what=what)
+        with changing_records(self._client(), model, "create"):
+            made: Any = self._call(
+                model, "create", args={"vals_list": rows}, context=self._usual(env), what=what
+            )
         self._prefetch.forget(env)
         return list(made)
 

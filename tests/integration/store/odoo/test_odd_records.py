@@ -1,6 +1,22 @@
 """One record that is odd does not hold up the others; what a person must do about it is told."""
 
+from collections.abc import Callable
+from typing import Any
+
 from odoo_company import TASK, Company
+
+from isthmus.sync import Operation, RecordImporter
+
+Make = Callable[..., Company]
+
+
+class OneByOne(RecordImporter):
+    """A step of a connector that creates on its own."""
+
+    _inherit = "trello.card.importer"
+
+    def _create(self, operation: Operation) -> Any:
+        return self.env[self.record_model].create(operation.values).id
 
 
 class TestDates:
@@ -17,3 +33,22 @@ class TestDates:
         assert "Changed here" in synced.names_there()
         assert "New there" in synced.names_here()
         assert (synced.inbox(), synced.effects(), synced.nothing_moves(1)) == ([], 0, True)
+
+
+class TestRights:
+    def test_a_record_that_a_rule_forbids_to_create_is_parked(self, make_company: Make) -> None:
+        """Also where a step of a connector creates it; the others are there."""
+        company = make_company(components=(OneByOne,))
+        bad = company.names_there()[2]
+        known = company.odoo.world.registry[TASK]
+        known.rule = lambda _env, operation: (  # type: ignore[method-assign]
+            (lambda row: row["name"] != bad) if operation == "create" else None
+        )
+
+        told, again = company.sync(), company.sync()
+
+        assert (told.code, again.code) == (0, 0)
+        assert company.names_here() == [name for name in company.names_there() if name != bad]
+        (item,) = company.inbox()
+        assert "failed: cannot create project.task: Uh-oh!" in item["summary"]
+        assert company.effects() == 0
