@@ -1,12 +1,12 @@
 """What the records of a page need: dependencies to any depth, put first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
 from isthmus.binding import external_key
 from isthmus.env import Env
-from isthmus.errors import InvalidDataError, ParkError, SkipRecord
+from isthmus.errors import HiddenRecordError, InvalidDataError, ParkError, SkipRecord
 from isthmus.sync.item import GATHER, Item, storable_key
 
 _TOO_DEEP: Final = 50
@@ -62,18 +62,26 @@ class Needs:
                 del index[item.model, item.external_id]
         found: list[Item] = []
         for model, needs in wanted.items():
-            found += self._read_dependencies(model, needs)
+            found += self._read_dependencies(model, needs, index)
         index.update({(i.model, i.external_id): i for i in found})
         return found
 
-    def _read_dependencies(self, model: str, needs: dict[str, list[Item]]) -> list[Item]:
+    def _read_dependencies(
+        self, model: str, needs: dict[str, list[Item]], index: dict[tuple[str, str | None], Item]
+    ) -> list[Item]:
         importer = self._importer(model)
         bound = importer.binder.table.by_external(self._env.session, needs)
         missing = [k for k in needs if k not in bound]
         if not missing:
             return []
         found = []
-        for key, payload in importer.backend_adapter.read_many(missing).items():
+        payloads, refused = read_apart(importer.backend_adapter, missing)
+        for key, error in refused.items():
+            why = InvalidDataError(f"{model} {key}, which it needs, cannot be read: {error}")
+            for dependent in needs[key]:
+                if index.pop((dependent.model, dependent.external_id), None) is not None:
+                    self._leave(dependent, why)
+        for key, payload in payloads.items():
             if payload is None:
                 continue  # the mapping will say what is missing, and park the record
             item = Item(model=model, external_id=key, payload=payload)
@@ -107,3 +115,32 @@ class Needs:
             level += 1
         # By level and model, so that each kind of record is written by one statement.
         return sorted(needs, key=lambda i: (i.level, i.model))
+
+
+def read_apart(adapter: Any, external_ids: Sequence[str]) -> tuple[dict[str, Any], dict[str, ParkError]]:
+    """Read records of theirs of which some may be refused.
+
+    Args:
+        adapter: The backend adapter of their model.
+        external_ids: Their IDs.
+
+    Returns:
+        What `read_many` gives for those that can be read, and for each other one the error that says why not.
+    """
+    refused: dict[str, ParkError] = {}
+    try:
+        return adapter.read_many(external_ids), refused
+    except ParkError as error:
+        if len(external_ids) == 1:
+            return {}, {external_ids[0]: error}
+        if isinstance(error, HiddenRecordError):
+            refused = {k: HiddenRecordError(error.model, [k]) for k in external_ids if k in error.ids}
+    left = [key for key in external_ids if key not in refused]
+    # Where it is not told which, halve until it is alone.
+    middle = 0 if refused else len(left) // 2
+    found: dict[str, Any] = {}
+    for part in filter(None, (left[:middle], left[middle:])):
+        payloads, more = read_apart(adapter, part)
+        found |= payloads
+        refused |= more
+    return found, refused

@@ -12,8 +12,10 @@ from isthmus.errors import (
     AmbiguousOutcomeError,
     AnswerCutError,
     CredentialsError,
+    HiddenRecordError,
     IDMissingInBackend,
     InvalidDataError,
+    LoginRefusedError,
     MissingRecordError,
     ParkError,
     RetryableJobError,
@@ -105,7 +107,7 @@ class OdooAdapter(CRUDAdapter):
         """Read several records by two requests for each page.
 
         Raises:
-            CredentialsError: When one is there that our user may not see: it must not look deleted.
+            HiddenRecordError: When some are there that our user may not see: they must not look deleted.
         """
         found: dict[str, Payload | None] = dict.fromkeys(map(str, external_ids))
         keys = [key for text in found if (key := _key(text)) is not None]
@@ -114,10 +116,7 @@ class OdooAdapter(CRUDAdapter):
             found |= {payload["id"]: payload for payload in self._payloads(rows)}
         hidden = self.hidden(text for text, payload in found.items() if payload is None)
         if hidden:
-            raise CredentialsError(
-                f"our user may not see {self._odoo_model} {', '.join(sorted(hidden)[:5])}: a record rule "
-                f"hides what is there"
-            )
+            raise HiddenRecordError(self._odoo_model, sorted(hidden))
         return found
 
     def visible(self, external_ids: Iterable[str]) -> set[str]:
@@ -132,7 +131,11 @@ class OdooAdapter(CRUDAdapter):
         return {str(key) for chunk in in_chunks(keys, _PAGE) for key in self._refused(list(chunk))}
 
     def _refused(self, keys: list[int]) -> list[int]:
-        """Find records that may not be read; those that are gone are just left out by Odoo."""
+        """Find records that may not be read; those that are gone are just left out by Odoo.
+
+        Raises:
+            LoginRefusedError: When nothing may be read any more.
+        """
         if not keys:
             return []
         what = f"look whether {len(keys)} {self._odoo_model} are gone"
@@ -140,6 +143,8 @@ class OdooAdapter(CRUDAdapter):
             self.client.call(
                 self._odoo_model, "read", ids=keys, options={"fields": ["write_date"]}, what=what, safe=True
             )
+        except LoginRefusedError:
+            raise
         except CredentialsError:
             middle = len(keys) // 2
             return keys if not middle else [*self._refused(keys[:middle]), *self._refused(keys[middle:])]

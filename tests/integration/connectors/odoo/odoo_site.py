@@ -103,6 +103,11 @@ class OdooSite:
             self.clock.advance(timedelta(seconds=60))
         return [f"{job.error}" for job in self.hub.queue.list(state="failed")]
 
+    def resolve(self, item: int, choice: Any) -> None:
+        """Choose, as in ``isthmus inbox resolve``."""
+        with self.hub.env(user="anna") as env:
+            Inbox(env).resolve(item, choice)
+
     # -- our side ----------------------------------------------------------------------
 
     def create(self, **values: Any) -> Any:

@@ -96,11 +96,7 @@ class TestThroughUs:
         """
         A user of one company does not see the partners of another one: the report tells it.
         """
-        odoo = two.odoos["left"]
-        odoo.world.add_user("sync", "sync-secret", ("base.group_user", "base.group_partner_manager"))
-        with two.hub.env() as env:
-            two.backend(env, "left").set_credentials({"key": "sync-secret"})
-        two.set("left", login="sync")
+        restrict(two)
         made = partner(two, "left")
         round_(two, "left", "right")
         hide(two, made)
@@ -109,6 +105,38 @@ class TestThroughUs:
 
         assert two.our("Acme")["active"]
         assert "1 bound res.partner are hidden from our user there" in report.notes
+
+    def test_who_belongs_to_a_hidden_partner_waits_alone(self, two: OdooSite) -> None:
+        """
+        It is parked with the reason, the others come; once its company is shown, so does it.
+        """
+        restrict(two)
+        parent = partner(two, "left", name="Acme group")
+        hide(two, parent)
+        partner(two, "left", name="Acme office", parent_id=parent)
+        partner(two, "left")
+
+        report = two.poll("left")
+
+        assert (report.done["created"], report.done["parked"]) == (1, 1)
+        (item,) = two.inbox()
+        assert f"our user may not see res.partner {parent}: a record rule hides" in item["summary"]
+
+        two.admin("left").write("res.partner", parent, {"company_id": False})
+        two.resolve(item["id"], "retry")
+        assert two.jobs() == []
+
+        assert two.our("Acme office")["parent_id"] == two.our("Acme group")["id"]
+        assert two.inbox() == []
+
+
+def restrict(site: OdooSite) -> None:
+    """Let the hub be a user who does not work for all companies."""
+    world = site.odoos["left"].world
+    world.add_user("sync", "sync-secret", ("base.group_user", "base.group_partner_manager"))
+    with site.hub.env() as env:
+        site.backend(env, "left").set_credentials({"key": "sync-secret"})
+    site.set("left", login="sync")
 
 
 def hide(site: OdooSite, partner_id: int) -> None:
