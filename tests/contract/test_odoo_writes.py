@@ -197,16 +197,20 @@ class TestCalls:
         self, env: Env, odoo: OdooSimulator
     ) -> None:
         """A proxy that lets only so much through makes it slower, not impossible."""
-        keys = [t.id for t in env[TASK].create([{"name": f"{'long ' * 20}{n}"} for n in range(100)])]
+        store, values = env[TASK].store, [{"name": f"{'long ' * 20}{n}"} for n in range(100)]
+        ours = [f"key-{n}" for n in range(100)]
+        keys = store.create_keyed(env, TASK, values, ours)
         odoo.faults.cut_over_bytes = 4_000
 
         rows = env[TASK].read(keys, ["name"])
-        told, _ = env[TASK].store.changes(env, TASK, None, 500, ["name"])
+        told_ours = store.creation_keys(env, TASK, keys)
+        told, _ = store.changes(env, TASK, None, 500, ["name"])
 
         odoo.faults.cut_over_bytes = 300
-        walked = env[TASK].store.ids(env, TASK) if len(keys) < 1_000 else []
+        walked = store.ids(env, TASK)
 
         assert [row["id"] for row in rows] == keys
+        assert told_ours == dict(zip(keys, ours, strict=True))
         assert sorted(row["id"] for row in told) == keys
         assert walked == keys
 

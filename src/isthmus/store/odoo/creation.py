@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from isthmus.env import Key
 from isthmus.errors import (
+    AnswerCutError,
     CredentialsError,
     InvalidDataError,
     IsthmusError,
@@ -186,14 +187,27 @@ class Creation:
             raise refused[found]
 
     def keys(self, model: str, ids: Sequence[Key]) -> dict[Key, str]:
-        """Tell which of these records were made with a key of ours.
+        """Tell which of these records were made with a key of ours; in halves where the answer is cut.
+
+        Args:
+            model: The model.
+            ids: Keys, at least one.
+
+        Raises:
+            AnswerCutError: When the answer is cut even for one record.
 
         Source:
             ``get_metadata`` tells external IDs to every user; ``ir.model.data`` itself is for administrators.
         """
-        told = self._client().call(
-            model, "get_metadata", ids=list(ids),
-            what=f"read the external IDs of {len(ids)} {model}", safe=True,
-        )  # fmt: skip
+        try:
+            told = self._client().call(
+                model, "get_metadata", ids=list(ids),
+                what=f"read the external IDs of {len(ids)} {model}", safe=True,
+            )  # fmt: skip
+        except AnswerCutError:
+            if len(ids) == 1:
+                raise
+            middle = len(ids) // 2
+            return self.keys(model, ids[:middle]) | self.keys(model, ids[middle:])
         found = {row["id"]: own_key(str(row.get("xmlid") or "")) for row in told}
         return {key: own for key, own in found.items() if own is not None}
