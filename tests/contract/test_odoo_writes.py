@@ -379,6 +379,28 @@ class TestCreateSafety:
         assert sorted(task.id for task in env[TASK].search([])) == sorted([*made[:3], found, *made[4:]])
         assert [task.tag_ids for task in env[TASK].search([])] == [[tag]] * 6
 
+    @pytest.mark.parametrize(
+        ("kind", "said"),
+        [
+            ("SerializationFailure", "could not serialize access due to concurrent update\n"),
+            ("DeadlockDetected", "deadlock detected\nDETAIL:  Process 7 waits for ShareLock on ...\n"),
+            ("LockNotAvailable", "canceling statement due to lock timeout\n"),
+            ("LockNotAvailable", 'could not obtain lock on row in relation "project_task"\n'),
+        ],
+    )
+    def test_a_load_that_met_another_transaction_may_be_repeated(
+        self, env: Env, store: OdooStore, odoo: OdooSimulator, kind: str, said: str
+    ) -> None:
+        """It tells that as a message about a row."""
+
+        def check(*_: Any) -> None:
+            raise errors.postgres(kind, said)
+
+        odoo.world.registry[TASK].check = check  # type: ignore[method-assign]
+
+        with pytest.raises(NetworkRetryableError, match=said.partition("\n")[0]):
+            store.create_keyed(env, TASK, [{"name": "x"}], ["key-1"])
+
     def test_a_user_who_may_not_create_is_a_matter_of_configuration(
         self, odoo: OdooSimulator, hub_envs: Callable[..., Envs], version: str
     ) -> None:

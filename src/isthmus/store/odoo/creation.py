@@ -22,9 +22,13 @@ from isthmus.store.odoo.rights import changing_records, may
 from isthmus.store.odoo.values import Values
 
 _PASSING: Final = re.compile(
-    r"could not serialize|deadlock detected|lock timeout|could not obtain lock", re.IGNORECASE
+    r"could not serialize access |deadlock detected(?: DETAIL:|$)|canceling statement due to lock timeout"
+    r"|could not obtain lock on "
 )
-"""What ``load`` tells as a message though it is no fault of a row: another transaction was in the way."""
+"""What ``load`` tells as a message though it is no fault of a row: another transaction was in the way.
+
+PostgreSQL's words, which begin the message; a module's own words of a row may quote the same from its values.
+"""
 _NOT_THERE: Final[tuple[type[IsthmusError], ...]] = (InvalidDataError, MissingRecordError)
 """How the lookup of an external ID says that there is none, or that its record is gone."""
 
@@ -131,7 +135,7 @@ class Creation:
         """
         errors = [m for m in messages if m.get("type") == "error"] or list(messages)
         said = " ".join(str(errors[0].get("message", "")).split()) if errors else "it does not say why"
-        if _PASSING.search(said):
+        if _PASSING.match(said):
             raise NetworkRetryableError(f"cannot {what}: {said}")
         if model not in self._allowed and not may(self._client(), model, "create"):
             raise CredentialsError(f"cannot {what}: our user has no right to create {model}: {said}")

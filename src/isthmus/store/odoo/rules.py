@@ -81,6 +81,10 @@ def _is_our_user(fault: Fault, place: Place) -> bool:
     return re.search(rf"res\.users\({place.uid},?\)", fault.message) is not None
 
 
+def _names_model(fault: Fault, place: Place) -> bool:
+    return place.model in fault.message
+
+
 def _is_raised_by_dispatcher(fault: Fault, place: Place) -> bool:  # noqa: ARG001
     """Tell that no method of a model ran: the message itself may be in any language."""
     return fault.frames[-1:] == ["execute_cr"]
@@ -106,7 +110,7 @@ _NO_CONNECTION: Final = (
     r"|timeout expired|pool is full"
 )
 INVALID_FIELD: Final = re.compile(
-    r"invalid field (?:name )?(?:'(?P<field>\w+)'(?: (?:on|in)(?: model)? '(?P<model>[\w.]+)')?"
+    r"^invalid field (?:name )?(?:'(?P<field>\w+)'(?: (?:on|in)(?: model)? '(?P<model>[\w.]+)')?"
     r"|(?P<path>[\w.]+)\.(?P<leaf>\w+) in )",
     re.IGNORECASE,
 )
@@ -143,7 +147,7 @@ RULES: Final = (
     Rule(
         title="a private method, or an unknown one",
         kinds=_kinds("AccessError AttributeError NotFound"),
-        text=_text(r"private methods|the method '[^']+' does not exist"),
+        text=_text(r"^private methods|^the method '[^']+' does not exist"),
         read=FailError,
     ),
     Rule(
@@ -162,7 +166,8 @@ RULES: Final = (
     Rule(
         title="an unknown model",
         kinds=_kinds("UserError NotFound"),
-        text=_text(r"object \S+ doesn't exist|the model '[^']+' does not exist"),
+        text=_text(r"^(?:object \S+ doesn't exist|the model '[^']+' does not exist)$"),
+        test=_names_model,
         read=UnknownModelError,
         advice="it is not installed in database {database!r} of {server}",
     ),
@@ -175,7 +180,7 @@ RULES: Final = (
     ),
     Rule(
         title="an unknown field",
-        kinds=_kinds("ValueError KeyError UserError"),
+        kinds=_kinds("ValueError KeyError"),
         text=INVALID_FIELD,
         read=UnknownFieldError,
         advice="no installed module of database {database!r} of {server} gives it one",
@@ -190,7 +195,7 @@ RULES: Final = (
     Rule(
         title="a language that is not installed",
         kinds=_kinds("UserError ValueError"),
-        text=_text(r"invalid language code"),
+        text=_text(r"^invalid language code: \S+$"),
         read=BackendError,
         advice="Install the language in database {database!r}, or ask for another one",
     ),
@@ -240,19 +245,22 @@ RULES: Final = (
         write=UnknownOutcomeError,
     ),
     Rule(
+        title="data that Odoo refuses, in its own words",
+        kinds=_kinds("ValidationError UserError RedirectWarning Warning except_orm"),
+        read=InvalidDataError,
+    ),
+    Rule(
         title="too much for the server's time",
         text=_text(r"(?:cpu|real|virtual) time limit"),
         read=AnswerCutError,
         write=UnknownOutcomeError,
     ),
     Rule(
-        title="data that Odoo refuses, in its own words",
-        kinds=_kinds("ValidationError UserError RedirectWarning Warning except_orm"),
-        read=InvalidDataError,
-    ),
-    Rule(
         title="anything else: a constraint of the database, a value or argument that does not fit, a defect",
         read=InvalidDataError,
     ),
 )
-"""The first rule that takes a fault decides."""
+"""The first rule that takes a fault decides.
+
+What a module says of a record quotes its values: a text is looked for where only Odoo itself says it.
+"""

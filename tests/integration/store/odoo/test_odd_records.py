@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from odoo_company import TASK, Company
 
 from isthmus.sync import Operation, RecordImporter
@@ -52,3 +53,39 @@ class TestRights:
         (item,) = company.inbox()
         assert "failed: cannot create project.task: Uh-oh!" in item["summary"]
         assert company.effects() == 0
+
+
+class TestWords:
+    """What a module says of a record quotes its values, whatever they remind of."""
+
+    @pytest.mark.parametrize("title", ["Fix: deadlock detected", "Could not serialize, lock timeout"])
+    def test_a_new_record_that_is_refused_is_parked_whatever_its_title(
+        self, company: Company, title: str
+    ) -> None:
+        """And not tried again and again, as if another transaction were in the way."""
+        company.trello.state.update_card(company.card(company.names_there()[0]), name=title)
+        company.constrain(TASK, lambda row: f"Not {title}!" if row["name"] == title else None)
+
+        told = company.sync()
+
+        assert told.code == 0
+        assert company.names_here() == [name for name in company.names_there() if name != title]
+        (item,) = company.inbox()
+        assert item["summary"].endswith(f"failed: cannot create project.task: Not {title}!")
+        assert company.effects() == 0
+
+    def test_a_change_that_is_refused_is_parked_whatever_its_title(self, synced: Company) -> None:
+        """Words of a limit of the server do not leave open what became of it."""
+        first, second, *_ = synced.names_there()
+        title = "Set a real time limit"
+        synced.constrain(TASK, lambda row: f"Not {title}!" if row["name"] == title else None)
+        synced.trello.state.update_card(synced.card(first), name=title)
+        synced.trello.state.update_card(synced.card(second), name="Fine")
+
+        told = synced.sync()
+
+        assert told.code == 0
+        assert {first, "Fine"} <= set(synced.names_here())
+        (item,) = synced.inbox()
+        assert item["summary"].endswith(f"Not {title}!")
+        assert synced.effects() == 0

@@ -268,6 +268,25 @@ def test_an_access_error_through_an_api_key_names_no_login():
     assert str(error).endswith("No. In database 'company' the API key has no right to do this on hr.employee")
 
 
+@pytest.mark.parametrize("kind", ["UserError", "ValidationError"])
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "Set a real time limit", "Object 12 doesn't exist", "the model 'T' does not exist",
+        "invalid field 'x' on 'y'", "Invalid language code: here", "deadlock detected", "too many",
+    ],
+)  # fmt: skip
+def test_a_refusal_that_quotes_a_value_is_a_matter_of_the_record(kind, quoted):
+    """
+    Its words are those of a person; they do not stop the others.
+    """
+    for said in (f"The title {quoted} is not good.", quoted if "12" in quoted else f"{quoted}, and no more"):
+        for call in (READ, WRITE):
+            fault = Fault(name=f"odoo.exceptions.{kind}", message=said)
+
+            assert type(error_for_fault(fault, call, PLACE)) is InvalidDataError
+
+
 @pytest.mark.parametrize("name", ["odoo.addons.x.models.MyError", "Exception", "", "."])
 @pytest.mark.parametrize("message", ["", "x" * 5000, "<!DOCTYPE html>", "\n"])
 def test_every_error_is_told_in_a_short_message(name, message):
