@@ -76,6 +76,7 @@ class Ending:
             table.update(self._env, updated)
             if not self._env[importer.record_model].store.transactional:
                 self._delete_there(model, batch)
+                self._export_edits(importer, batch)
             write(self._env, self._backend_id, entries)
             self._settle_inbox(model, batch)
             self._effects.close(_finished_effects(batch, self._env[importer.record_model].store.name))
@@ -93,6 +94,15 @@ class Ending:
             self._env[model].browse(row.id).with_delay(
                 identity_key=f"delete/{model}/{row.id}"
             ).delete_record()
+
+    def _export_edits(self, importer: Any, batch: Sequence[Operation]) -> None:
+        """Export what somebody made of records whose create was open: observation left that to us."""
+        for operation in batch:
+            item, row = operation.item, operation.item.binding
+            if item.adopted is None or row is None or row.id is None or operation.kind in _ENDING:
+                continue
+            if importer.scheme.our_image(operation.answer or item.ours or {}) != row.seen_internal:
+                delay_export(self._env, item.model, row.id)
 
     def _after(self, importer: Any, batch: Sequence[Operation]) -> dict[Any, dict[str, Any]]:
         """Give our records as they are after the write: what the store made of our values is the image."""

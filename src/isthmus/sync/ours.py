@@ -83,10 +83,10 @@ class OurSide:
         local = [o for o in operations if o.item.model in here]
         remote = self._remote.call([o for o in operations if o.item.model not in here], made, parked, late)
         with self._env.context(connector_no_export=True), self._env.in_phase(WRITE):
-            done = self._write(local, made, parked)
-            if remote:
-                self._ending.finish(remote)
-            self._wake([*done, *remote])
+            done = self._write(local, lambda some: self._apply(some, made), parked)
+            # Those that cannot be written down keep their effects open: they have been done.
+            done += self._write(remote, self._ending.finish, parked)
+            self._wake(done)
             for item, error in parked:
                 self._park(item, error)
             for item in late:
@@ -130,9 +130,17 @@ class OurSide:
     # -- our own database --------------------------------------------------------------
 
     def _write(
-        self, operations: list[Operation], made: dict[Ref, Any], parked: list[tuple[Item, Exception]]
+        self,
+        operations: list[Operation],
+        apply: Callable[[list[Operation]], object],
+        parked: list[tuple[Item, Exception]],
     ) -> list[Operation]:
         """Write under one savepoint; halve when it fails, until the bad record is alone.
+
+        Args:
+            operations: What to write.
+            apply: Writes some of them.
+            parked: Gets the bad ones.
 
         Raises:
             TransactionError: When the transaction itself is at fault.
@@ -143,7 +151,7 @@ class OurSide:
         before, counted = [_Before(o) for o in operations], self._report.done.copy()
         try:
             with self._env.savepoint():
-                new = self._apply(operations, made)
+                apply(operations)
         except (TransactionError, PhaseError):
             raise
         except (ParkError, FailError, *DATA_ERRORS) as error:
@@ -156,13 +164,12 @@ class OurSide:
                 return []
             middle = len(operations) // 2
             return [
-                *self._write(operations[:middle], made, parked),
-                *self._write(operations[middle:], made, parked),
+                *self._write(operations[:middle], apply, parked),
+                *self._write(operations[middle:], apply, parked),
             ]
-        made.update(new)
         return operations
 
-    def _apply(self, operations: list[Operation], made: dict[Ref, Any]) -> dict[Ref, Any]:
+    def _apply(self, operations: list[Operation], made: dict[Ref, Any]) -> None:
         new = dict(made)
         for (_level, model, kind), same in groupby(operations, key=_batch):
             importer, batch = self._importer(model), list(same)
@@ -177,7 +184,8 @@ class OurSide:
             elif kind == "delete":
                 self._env[importer.record_model].unlink([o.record_id for o in batch])
         self._ending.finish(operations)
-        return new
+        self._env.flush()
+        made.update(new)
 
     def _create(self, importer: Any, batch: list[Operation]) -> None:
         records = self._env[importer.record_model]

@@ -254,13 +254,15 @@ class ImportPage:
 
     def _decide_gone(self, gone: Sequence[Item]) -> list[Operation]:
         """Apply the backend's policy to records that were deleted there."""
-        bound = []
-        for item in gone:
+        # One that was never bound may have been created here, without an answer.
+        read = self._read_ours([i for i in gone if i.binding is None or i.binding.is_linked])
+        operations = []
+        for item in read:
             if item.binding is None:
                 self.report.skipped["no longer there"] += 1
-            elif item.binding.is_linked:
-                bound.append(item)
-        return [self._decision.decide_gone(item) for item in self._read_ours(bound)]
+            else:
+                operations.append(self._decision.decide_gone(item))
+        return operations
 
     # -- decide ------------------------------------------------------------------------
 

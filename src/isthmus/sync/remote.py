@@ -39,6 +39,9 @@ _NOT_DONE = (
 )
 """What a call raises that did nothing, and that the next one would raise as well, whatever the record."""
 
+_MOST_UNANSWERED = 3
+"""Of records whose write got no answer before so many may get none again: then it is the server."""
+
 
 class RemoteCalls:
     """Carries out operations on a remote store; the effects stay open for the last transaction.
@@ -126,9 +129,12 @@ class RemoteCalls:
         store = self._env[importer.record_model].store
         for operation in batch:
             item = operation.item
-            open_create = [i for i in item.pending if i.kind == "create" and i.target == store.name]
-            if kind == "create" and open_create:
-                operation.intent = open_create[0]
+            sent = [i for i in item.pending if i.kind == kind and i.target == store.name]
+            if kind != "create":
+                # What was written may still take effect: another write is another effect.
+                sent = [i for i in sent if i.written == plain(operation.values)]
+            if sent:
+                operation.intent = sent[0]
             else:
                 operation.intent = Intent(
                     model=item.model, target=store.name, kind=kind, external_id=item.external_id
@@ -193,7 +199,7 @@ class RemoteCalls:
         fields = [f for f in importer.read_fields if f in records.fields]
         read, hidden = read_visible(records, [o.record_id for o in batch], fields)
         now = {r["id"]: r for r in read}
-        same: dict[str, list[Operation]] = {}
+        same: dict[tuple[str, str], list[Operation]] = {}
         for operation in batch:
             if operation.record_id in hidden:
                 operation.answer = False
@@ -206,9 +212,20 @@ class RemoteCalls:
                 operation.answer = False
                 late.append(operation.item)
             else:
-                same.setdefault(repr(sorted(plain(operation.values).items())), []).append(operation)
-        for group in same.values():
-            self._write_group(importer, group, parked, late)
+                values = repr(sorted(plain(operation.values).items()))
+                alone = repr(operation.record_id) if _is_sent_again(operation) else ""
+                same.setdefault((alone, values), []).append(operation)
+        unanswered: list[UnknownOutcomeError] = []
+        # Last those that got no answer before: one that never gets any must not keep the others waiting.
+        for group in sorted(same.values(), key=lambda g: _is_sent_again(g[0])):
+            try:
+                self._write_group(importer, group, parked, late)
+            except UnknownOutcomeError as error:
+                unanswered.append(error)
+                if not _is_sent_again(group[0]) or len(unanswered) == _MOST_UNANSWERED:
+                    break
+        if unanswered:
+            raise unanswered[0]
 
     def _write_group(
         self,
@@ -229,10 +246,15 @@ class RemoteCalls:
                 self._write_group(importer, group[middle:], parked, late)
                 return
             group[0].answer = False
-            if isinstance(error, MissingRecordError):
+            if isinstance(error, MissingRecordError) and not self._is_there(importer, group[0]):
                 late.append(group[0].item)  # deleted since it was read: decide again, later
             else:
                 parked.append((group[0].item, error))
+
+    def _is_there(self, importer: Any, operation: Operation) -> bool:
+        """Tell whether a record is there: what its write missed may be another one."""
+        rows, hidden = read_visible(self._env[importer.record_model], [operation.record_id], ["id"])
+        return bool(rows or hidden)
 
     def _write_batch(self, importer: Any, group: list[Operation]) -> None:
         for operation in group:
@@ -252,7 +274,7 @@ class RemoteCalls:
         fields = [f for f in importer.scheme.our_fields if f in records.fields]
         rows: dict[Any, dict[str, Any]] = {}
         # The writes have taken effect: a read that fails now must not leave their outcome open.
-        with suppress(NetworkRetryableError, RateLimitedError):
+        with suppress(NetworkRetryableError, RateLimitedError, ParkError):
             found, _ = read_visible(records, [o.record_id for o in written], fields)
             rows = {r["id"]: r for r in found}
         for operation in written:
@@ -288,6 +310,11 @@ def _batches(importer: Any, operations: Iterable[Operation]) -> Iterable[list[Op
         # Rows with other columns would be a call of their own.
         same.setdefault(frozenset(operation.values), []).append(operation)
     return same.values()
+
+
+def _is_sent_again(operation: Operation) -> bool:
+    """Tell whether a write was sent before, and got no answer."""
+    return operation.intent in operation.item.pending
 
 
 def adopt(work: WorkContext, importer: Any, item: Item) -> None:

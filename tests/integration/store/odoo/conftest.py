@@ -12,6 +12,7 @@ from isthmus.hub import Hub
 from isthmus.simulators.odoo import OdooSimulator
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.testing import SteppingClock
+from isthmus.testing.databases import Kind
 
 # pytest's importlib mode puts no folder of tests on the path.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -31,12 +32,14 @@ def make_company(isthmus_hub: Any) -> Iterator[Callable[..., Company]]:
             components: tuple[type, ...] = (),
             cards: int = 3,
             key: bool = False,
+            kind: Kind = "sqlite",
             **settings: Any,
         ) -> Company:
             clock = SteppingClock()
             odoo = stack.enter_context(OdooSimulator(version, clock=clock))
             trello = stack.enter_context(TrelloSimulator(clock=clock))
             made = isthmus_hub(
+                kind=kind,
                 clock=clock,
                 components=components,
                 settings={

@@ -15,6 +15,7 @@ from isthmus.cli.session import Session, Shared
 from isthmus.connectors.trello.markup import html_to_markdown, markdown_to_html
 from isthmus.hub import Hub
 from isthmus.job import State
+from isthmus.mapping import ImportMapper, mapping, only_create
 from isthmus.simulators.odoo import OdooSimulator, errors
 from isthmus.simulators.trello import TrelloSimulator
 from isthmus.sync import Inbox, Report, service
@@ -23,6 +24,20 @@ from isthmus.testing import FrozenClock
 TASK, PROJECT, STAGE = "project.task", "project.project", "project.task.type"
 MODELS = (PROJECT, STAGE, TASK)
 QUIET = timedelta(seconds=60)
+IMPATIENT_S = 0.5
+"""For where it is the fault that no answer comes."""
+
+
+class Tagged(ImportMapper):
+    """Somebody's addition to the mapper of cards: what ``load`` cannot carry."""
+
+    _inherit = "trello.card.import.mapper"
+
+    @only_create
+    @mapping
+    def tags_of_ours(self, payload: Any) -> dict[str, Any]:
+        """Link two tags, beside those that Odoo may set itself."""
+        return {"tag_ids": [(4, 1), (4, 2)]}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from odoo_company import PROJECT, QUIET, STAGE, TASK, Company
+from odoo_company import IMPATIENT_S, PROJECT, QUIET, STAGE, TASK, Company, Tagged
 
 from isthmus.errors import IsthmusError
 from isthmus.mapping import ImportMapper, mapping, only_create
@@ -21,8 +21,6 @@ BURSTS = {
     "search_read": ("wrong_type", "rate_limit"),
 }
 LOST = ("timeout_before", "timeout_after", "truncated", "late")
-IMPATIENT_S = 0.5
-"""For where it is the fault that no answer comes."""
 
 
 class TestStatus:
@@ -328,18 +326,6 @@ class Misspelt(ImportMapper):
     def deadline_of_ours(self, payload: Any) -> dict[str, Any]:
         """Write a field that no Odoo has."""
         return {"date_deadlin": None}
-
-
-class Tagged(ImportMapper):
-    """Somebody's addition to the mapper of cards: what ``load`` cannot carry."""
-
-    _inherit = "trello.card.import.mapper"
-
-    @only_create
-    @mapping
-    def tags_of_ours(self, payload: Any) -> dict[str, Any]:
-        """Link two tags, beside those that Odoo may set itself."""
-        return {"tag_ids": [(4, 1), (4, 2)]}
 
 
 class Coloured(ImportMapper):
