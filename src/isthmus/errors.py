@@ -56,7 +56,7 @@ later, *ParkError* puts this one record into the inbox while the rest goes on,
 *SkipRecord* drops this one record and goes on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, ClassVar
@@ -347,16 +347,23 @@ class InvalidDataError(ParkError):
 
 
 class HiddenRecordError(InvalidDataError):
-    """Records of ours that are there, but not for our user: they must not look deleted.
+    """Records of ours that are there, but cannot be read: they must not look deleted.
 
     Attributes:
         model: The model.
         ids: Their keys.
+        why: What the other side says of them, by key; of those that a record rule hides it may say nothing.
     """
 
-    def __init__(self, model: str, ids: Iterable[Any]) -> None:
+    def __init__(self, model: str, ids: Iterable[Any], *, why: Mapping[Any, str] | None = None) -> None:
         self.model = model
         self.ids = tuple(ids)
+        self.why = {key: why[key] for key in self.ids if key in why} if why else {}
+        if self.why:
+            first, *others = self.why.values()
+            more = f" (and {len(others)} more)" if others else ""
+            super().__init__(f"{first}{more}")
+            return
         shown = ", ".join(map(str, self.ids[:5]))
         more = f" and {len(self.ids) - 5} more" if len(self.ids) > 5 else ""
         super().__init__(

@@ -1,7 +1,7 @@
 """What sync relies on at an Odoo store: calls counted, creates that survive, contexts, the change feed."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +13,7 @@ from isthmus.env import Env, plain
 from isthmus.errors import (
     BackendError,
     CredentialsError,
+    HiddenRecordError,
     InvalidDataError,
     MissingRecordError,
     NetworkRetryableError,
@@ -92,6 +93,19 @@ def env(envs: Envs) -> Iterator[Env]:
     """An env over it."""
     with envs.env() as opened:
         yield opened
+
+
+def spoil(odoo: OdooSimulator, bad: Collection[Any], said: errors.OdooError) -> None:
+    """Let reads that hold one of these tasks fail, as a computed field of it does."""
+    usual = odoo.world.execute
+
+    def execute(uid: int, model: str, method: str, *arguments: Any) -> Any:
+        told = usual(uid, model, method, *arguments)
+        if model == TASK and method in {"read", "search_read"} and any(row["id"] in bad for row in told):
+            raise said
+        return told
+
+    odoo.world.execute = execute  # type: ignore[method-assign]
 
 
 def accesses(odoo: OdooSimulator) -> dict[tuple[str, str], int]:
@@ -213,6 +227,45 @@ class TestCalls:
         assert told_ours == dict(zip(keys, ours, strict=True))
         assert sorted(row["id"] for row in told) == keys
         assert walked == keys
+
+    @pytest.mark.parametrize("said", ["crash", "access", "length"])
+    def test_records_that_cannot_be_read_are_told_with_the_reason(
+        self, env: Env, store: OdooStore, odoo: OdooSimulator, said: str
+    ) -> None:
+        """A crash of a computed field, the right to what it reads, a length that a proxy cuts."""
+        long = "x" * 9_000 if said == "length" else "x"
+        keys = store.create_keyed(
+            env, TASK, [{"name": long if n in {3, 50} else f"task {n}"} for n in range(60)],
+            [f"key-{n}" for n in range(60)],
+        )  # fmt: skip
+        bad = [keys[3], keys[50]]
+        if said == "length":
+            odoo.faults.cut_over_bytes = 8_000
+        else:
+            spoil(odoo, bad, errors.access_error("No.") if said == "access" else errors.value_error("No."))
+
+        with pytest.raises(HiddenRecordError) as caught:
+            env[TASK].read(keys, ["name"])
+        told, mark = store.changes(env, TASK, None, 58, ["name"])
+        rest, _ = store.changes(env, TASK, mark, 58, ["name"])
+
+        assert list(caught.value.ids) == bad
+        assert all(f"project.task({key})" in caught.value.why[key] for key in bad)
+        assert [row["id"] for row in (*told, *rest)] == [key for key in keys if key not in bad]
+
+    def test_a_model_of_which_nothing_can_be_read_is_no_matter_of_its_records(
+        self, env: Env, store: OdooStore, odoo: OdooSimulator
+    ) -> None:
+        """What Odoo says is raised, soon; nothing is parked for it."""
+        keys = [t.id for t in env[TASK].create([{"name": f"task {n}"} for n in range(100)])]
+        spoil(odoo, keys, errors.value_error("No."))
+        odoo.calls.clear()
+
+        with pytest.raises(InvalidDataError, match="No") as caught:
+            env[TASK].read(keys, ["name"])
+
+        assert not isinstance(caught.value, HiddenRecordError)
+        assert odoo.calls.count(method="read") < 80
 
     def test_a_model_that_is_not_installed_is_told(self, env: Env, store: OdooStore) -> None:
         """With the name of the database."""

@@ -1,4 +1,4 @@
-"""Reading records of ours of which some may be hidden from our user."""
+"""Reading records of ours of which some may be hidden from our user, or not be readable at all."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,11 +18,11 @@ def read_visible(
         fields: Names.
 
     Returns:
-        The rows, in order, and for each record that is hidden the error that says so.
+        The rows, in order, and for each record that is there and cannot be read the error that says so.
     """
     try:
         return (list(records.read(ids, fields)) if ids else []), {}
     except HiddenRecordError as error:
-        hidden = {key: HiddenRecordError(error.model, [key]) for key in error.ids}
-    left = [key for key in ids if key not in hidden]
-    return (list(records.read(left, fields)) if left else []), hidden
+        hidden = {key: HiddenRecordError(error.model, [key], why=error.why) for key in error.ids}
+    rows, more = read_visible(records, [key for key in ids if key not in hidden], fields)
+    return rows, hidden | more

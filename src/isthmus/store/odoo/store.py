@@ -1,5 +1,6 @@
 """Records of ours in a live Odoo."""
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -8,6 +9,8 @@ from isthmus.env import CreateSafety, Env, Field, Key, Record
 from isthmus.env.domain import AllOf
 from isthmus.errors import (
     AnswerCutError,
+    HiddenRecordError,
+    LoginRefusedError,
     ParkError,
     RecordValueError,
     UnknownFieldError,
@@ -19,11 +22,13 @@ from isthmus.store.odoo.description import Descriptions, Dialects, no_dialects
 from isthmus.store.odoo.dialect import Spelling
 from isthmus.store.odoo.domain import Terms
 from isthmus.store.odoo.feed import Feed, Row
-from isthmus.store.odoo.reading import Reading
+from isthmus.store.odoo.reading import OF_RECORDS, Reading
 from isthmus.store.odoo.rights import changing_records
 from isthmus.store.odoo.values import Values
 from isthmus.store.odoo.wire import to_wire
 from isthmus.store.prefetch import Prefetch
+
+logger = logging.getLogger("isthmus.store")
 
 LAG: Final = timedelta(minutes=5)
 """How long a transaction of Odoo may last."""
@@ -172,8 +177,8 @@ class OdooStore:
 
         Raises:
             UnknownFieldError: When there is no such field.
-            HiddenRecordError: When a record is there that our user may not see.
-        """  # noqa: DOC502 - the latter by `Reading`
+            HiddenRecordError: When a record is there that cannot be read.
+        """  # noqa: DOC502 - the first by `_names`
         if not ids:
             return []
         names, spelling = self._names(model, fields), self._spelling(model)
@@ -182,9 +187,10 @@ class OdooStore:
         if not set(names) - {"id"}:
             # Asked for nothing but the ID, Odoo gives that of a missing record, too.
             names.append("write_date" if "write_date" in spelling.fields else "display_name")
-        rows = {
-            row["id"]: row for row in self._reading.visible(model, list(ids), names, self._usual(env), what)
-        }
+        read, unreadable = self._reading.rows(model, list(ids), names, self._usual(env), what)
+        if unreadable:
+            raise HiddenRecordError(model, unreadable, why=unreadable)
+        rows = {row["id"]: row for row in read}
         wanted = ("id", *fields)
         return [
             {name: row[name] for name in wanted}
@@ -323,24 +329,38 @@ class OdooStore:
         return Feed(search, lag=self._lag, now=env.now, server_now=server_now)
 
     def _changed(self, model: str, domain: list[Any], order: str, limit: int, names: list[str]) -> list[Row]:
-        what, terms = f"look for changes of {model}", {"domain": to_wire(domain)}
-        context = {**self._context, "active_test": False}
-        page: dict[str, Any] = {"limit": limit, "order": order}
+        """Find and read records; those that cannot be read are left out, and others found in their place.
+
+        Raises:
+            LoginRefusedError: When nothing may be read any more.
+        """
+        what, context = f"look for changes of {model}", {**self._context, "active_test": False}
+        terms, page = to_wire(domain), {"limit": limit, "order": order}
         options = {"fields": names, **page, **self._client().version.search_read_options}
         try:
             rows = self._call(
-                model, "search_read", args=terms, options=options, context=context, what=what, safe=True
-            )
-        except AnswerCutError:
+                model, "search_read", args={"domain": terms}, options=options, context=context, what=what,
+                safe=True,
+            )  # fmt: skip
+        except LoginRefusedError:
+            raise
+        except OF_RECORDS:
             rows, ids = [], None
+            unreadable: dict[Key, str] = {}
             # A page with less than all that it found would be taken for the last one.
             while ids is None or len(rows) < len(ids):
+                others = [*terms, ["id", "not in", list(unreadable)]]
                 ids = self._call(
-                    model, "search", args=terms, options=page, context=context, what=what, safe=True
-                )
+                    model, "search", args={"domain": others}, options=page, context=context, what=what,
+                    safe=True,
+                )  # fmt: skip
                 # Like search_read, without archived members of lists.
-                found = {r["id"]: r for r in self._reading.rows(model, ids, names, self._context, what)}
+                read, reasons = self._reading.rows(model, ids, names, self._context, what)
+                found = {row["id"]: row for row in read}
                 rows = [found[key] for key in ids if key in found]
+                unreadable |= reasons
+            for reason in unreadable.values():
+                logger.warning("what changed is left out: %s", reason)
         return [self._values.here(model, row) for row in rows]
 
     def ids(self, env: Env, model: str) -> list[Key]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from odoo_company import TASK, Company
 
+from isthmus.simulators.odoo import errors
 from isthmus.sync import Operation, RecordImporter
 
 Make = Callable[..., Company]
@@ -18,6 +19,20 @@ class OneByOne(RecordImporter):
 
     def _create(self, operation: Operation) -> Any:
         return self.env[self.record_model].create(operation.values).id
+
+
+def spoil(company: Company, name: str, said: Exception) -> Callable[[], None]:
+    """Let reads that hold a task fail, as a computed field that crashes does; gives what ends that."""
+    task, usual = company.task(name), company.odoo.world.execute
+
+    def execute(uid: int, model: str, method: str, *arguments: Any) -> Any:
+        told = usual(uid, model, method, *arguments)
+        if model == TASK and method in {"read", "search_read"} and any(row["id"] == task for row in told):
+            raise said
+        return told
+
+    company.odoo.world.execute = execute  # type: ignore[method-assign]
+    return lambda: setattr(company.odoo.world, "execute", usual)
 
 
 class TestDates:
@@ -89,3 +104,54 @@ class TestWords:
         (item,) = synced.inbox()
         assert item["summary"].endswith(f"Not {title}!")
         assert synced.effects() == 0
+
+
+class TestUnreadable:
+    @pytest.mark.parametrize(
+        "said",
+        [
+            errors.builtin("ZeroDivisionError", "float division by zero"),
+            errors.access_error("You are not allowed to access 'Contact' (res.partner) records."),
+        ],
+        ids=["crash", "access"],
+    )
+    def test_a_change_of_a_record_that_odoo_cannot_read_is_parked(
+        self, synced: Company, said: errors.OdooError
+    ) -> None:
+        """With Odoo's words; the others go on, and once it can be read so does this one."""
+        names = synced.names_there()
+        mend = spoil(synced, names[0], said)
+        for name in names:
+            synced.trello.state.update_card(synced.card(name), desc="Changed there")
+        synced.trello.state.create_card(synced.lists[0], name="New there")
+
+        told, again = synced.sync(), synced.sync()
+        synced.observe(full=True)
+        mend()
+        (item,) = synced.inbox()
+        before = {row["name"]: row["description"] for row in synced.rows(TASK, ["name", "description"])}
+        synced.resolve(item["id"], "retry")
+        synced.jobs()
+        synced.settle()
+
+        assert (told.code, again.code) == (0, 0)
+        assert "1 created, 5 updated, 1 parked" in told.out
+        assert said.message in item["summary"]
+        assert [name for name in names if before[name] != "<p>Changed there</p>"] == names[:1]
+        assert synced.here() == synced.there()
+        assert (synced.inbox(), synced.failed(), synced.effects()) == ([], [], 0)
+
+    def test_a_record_too_long_for_a_proxy_does_not_hold_up_the_others(self, synced: Company) -> None:
+        """What else changed is exported."""
+        first, second, *_ = synced.names_there()
+        synced.robin.write(TASK, synced.task(first), {"description": f"<p>{'x' * 40_000}</p>"})
+        synced.robin.write(TASK, synced.task(second), {"name": "Changed here"})
+        synced.trello.state.create_card(synced.lists[0], name="New there")
+        synced.odoo.faults.cut_over_bytes = 30_000
+
+        told = synced.sync()
+
+        assert told.code == 0
+        assert "Changed here" in synced.names_there()
+        assert "New there" in synced.names_here()
+        assert (synced.failed(), synced.effects()) == ([], 0)
