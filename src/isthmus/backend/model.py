@@ -161,6 +161,17 @@ class BackendRecord(Record):
         return timedelta(seconds=self["quiet_s"])
 
 
+class _Types(dict[str, Any]):
+    """Mapper by type of backend; a type that nobody declared is taken for a backend like any other.
+
+    Otherwise SQLAlchemy refuses every list of backends that has one of a plugin which is not enabled (any
+    more), or of a script: nothing could be done with the others, and the one could not be removed.
+    """
+
+    def __missing__(self, _type: str) -> Any:
+        return self[Backend._name]
+
+
 class Backend(SqlModel):
     """The table of all backends; each connector's type is a subclass without columns of its own.
 
@@ -203,4 +214,9 @@ class Backend(SqlModel):
     quiet_s: Mapped[float] = mapped_column(default=60.0)
     """Seconds after which a write whose answer was lost no longer takes effect."""
 
-    __mapper_args__ = {"polymorphic_on": "type", "polymorphic_identity": "connector.backend"}
+    __mapper_args__ = {
+        "polymorphic_on": "type",
+        "polymorphic_identity": "connector.backend",
+        # The one way in that SQLAlchemy has: it knows no identity for all others.
+        "_polymorphic_map": _Types(),
+    }

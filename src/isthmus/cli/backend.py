@@ -31,16 +31,24 @@ def list_(session: Session) -> None:
                 "url": b["url"],
                 "version": b["version"],
                 "active": b["active"],
+                "plugin_enabled": b["type"] in env,
                 "key_expires": (b["options"] or {}).get("key_expires"),
             }
             for b in found
         ]
     session.out.document({"backends": backends, "run": session.run_id})
-    columns = ("name", "type", "url", "version", "active", "key expires")
-    shown = columns if any(b["key_expires"] for b in backends) else columns[:-1]
-    session.out.table(shown, [list(b.values())[: len(shown)] for b in backends])
+    columns = ["name", "type", "url", "version", "active"]
+    columns += ["key_expires"] if any(b["key_expires"] for b in backends) else []
+    session.out.table(
+        [column.replace("_", " ") for column in columns],
+        [[_stated(b) if column == "type" else b[column] for column in columns] for b in backends],
+    )
     if not backends:
         session.out.say("there is no backend yet: isthmus backend add trello")
+
+
+def _stated(backend: Mapping[str, Any]) -> str:
+    return f"{backend['type']}{'' if backend['plugin_enabled'] else ' (plugin not enabled)'}"
 
 
 @command(app, "show", examples=("isthmus backend show trello",))
@@ -181,16 +189,16 @@ def remove(
         UsageError: When nobody can be asked and --yes is missing.
     """
     from isthmus.sync.removal import remove_backend
-    from isthmus.sync.service import get_backend
+    from isthmus.sync.service import find_backend
 
     with session.env(readonly=True) as env:
-        get_backend(env, name)
+        find_backend(env, name)
     if not yes:
         if not is_interactive():
             raise UsageError(f"--yes is missing: it says that you mean to forget {name!r}")
         typer.confirm(f"Forget backend {name!r} and which records belong together?", abort=True, err=True)
     with session.env() as env:
-        gone = remove_backend(env, get_backend(env, name))
+        gone = remove_backend(env, find_backend(env, name))
     session.out.document({"backend": name, "removed": gone, "run": session.run_id})
     parts = ", ".join(f"{count} {model}" for model, count in gone.items())
     session.out.say(f"backend {name!r} is removed{f', with {parts}' if parts else ''}")

@@ -13,8 +13,8 @@ Progress = Callable[[str, int, int | None], None]
 """Told what is under way, how many are done and, where it is known, of how many."""
 
 
-def get_backend(env: Env, name: str) -> Any:
-    """Give a backend's record, of its own type, by its name.
+def find_backend(env: Env, name: str) -> Any:
+    """Give a backend's record as a ``connector.backend``, also where the plugin of its type is not enabled.
 
     Raises:
         BackendError: When there is none of that name; names near ones.
@@ -23,9 +23,21 @@ def get_backend(env: Env, name: str) -> Any:
     if name not in backends:
         hint = near(name, backends) if backends else ": add one with `isthmus backend add`"
         raise BackendError(f"there is no backend {name!r}{hint}")
-    base = backends[name]
+    return backends[name]
+
+
+def get_backend(env: Env, name: str) -> Any:
+    """Give a backend's record, of its own type, by its name.
+
+    Raises:
+        BackendError: When there is none of that name, or the plugin of its type is not enabled.
+    """
+    base = find_backend(env, name)
     if base["type"] not in env:
-        raise BackendError(f"backend {name!r} is of type {base['type']!r}, whose plugin is not enabled")
+        raise BackendError(
+            f"backend {name!r} is of type {base['type']!r}, whose plugin is not enabled: put it into plugins "
+            f"in the settings, or `isthmus backend remove {name}`"
+        )
     return env[base["type"]].browse(base.id)
 
 
