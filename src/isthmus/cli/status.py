@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from isthmus.cli import backend_away
 from isthmus.cli.backend_key import expiry, warning
 from isthmus.cli.command import command
 from isthmus.cli.session import Session
@@ -45,7 +46,7 @@ def _look(hub: "Hub", env: "Env") -> dict[str, Any]:
     backends = env["connector.backend"].search([("active", "in", [True, False])], order="id")
     counts = hub.queue.desk.counts()
     return {
-        "backends": [_backend(env, b) for b in backends],
+        "backends": [_backend(hub, env, b) for b in backends],
         "jobs": {str(state): count for state, count in counts.items()},
         "jobs_at_least": sorted(counts.at_least),
         "stuck": [asdict(problem) for problem in hub.queue.diagnosis.problems()],
@@ -57,7 +58,7 @@ def _look(hub: "Hub", env: "Env") -> dict[str, Any]:
     }
 
 
-def _backend(env: "Env", backend: Any) -> dict[str, Any]:
+def _backend(hub: "Hub", env: "Env", backend: Any) -> dict[str, Any]:
     mine = [("backend_id", "=", backend.id)]
     cursors = env["isthmus.cursor"].search(mine, order="updated_at desc")
     bindings: dict[str, dict[str, int]] = {}
@@ -74,12 +75,14 @@ def _backend(env: "Env", backend: Any) -> dict[str, Any]:
         "name": backend["name"],
         "type": backend["type"],
         "active": backend["active"],
+        "stores": sorted(n for n, store in hub.settings.stores.items() if store.backend == backend["name"]),
         "last_sync": max([*last, *(c["updated_at"] for c in cursors)], default=None),
         "cursors": len(cursors),
         "cursor_moved": cursors[0]["updated_at"] if cursors else None,
         "bindings": bindings,
         "inbox_open": env["isthmus.checkpoint"].search_count([*mine, ("state", "=", "open")]),
         "key_expires": expiry(backend),
+        "away": backend_away.look(hub.queue.desk, backend) if backend["active"] else None,
     }
 
 
@@ -99,16 +102,17 @@ def _problems(session: Session, found: Mapping[str, Any]) -> list[str]:
         problems.append(str(exc))
     if not found["backends"]:
         problems.append("there is no backend: isthmus backend add trello")
-    homes = {store.backend for store in session.hub.settings.stores.values()}
     problems += [
         f"backend {b['name']!r} is disabled, nothing goes in or out"
-        f"{', also of the records of ours that live there' if b['name'] in homes else ''}: "
+        f"{', also of the records of ours that live there' if b['stores'] else ''}: "
         f"isthmus backend enable {b['name']}"
         for b in found["backends"]
         if not b["active"]
     ]
     now = session.hub.clock.now()
     problems += [told for b in found["backends"] if b["active"] and (told := warning(b, now))]
+    homes = [b["name"] for b in found["backends"] if b["stores"]]
+    problems += [backend_away.warning(b, homes) for b in found["backends"] if b["away"]]
     jobs = found["jobs"]
     if not found["workers"] and not found["stuck"] and any(b["active"] for b in found["backends"]):
         problems.append("no worker is running, changes are not looked for: isthmus worker")
@@ -139,7 +143,7 @@ def _show(session: Session, found: Mapping[str, Any]) -> None:
                 b["name"],
                 b["type"],
                 b["active"],
-                b["last_sync"] or "never",
+                b["last_sync"] or ("our store" if b["stores"] else "never"),
                 _bindings(b["bindings"]),
                 b["inbox_open"],
             )

@@ -17,6 +17,7 @@ from isthmus.job.graph import dependents
 from isthmus.job.graph.view import GraphView, graph_of
 from isthmus.job.moves import Times, in_state, move
 from isthmus.job.rows import wake_idle
+from isthmus.job.schedule.table import ScheduleRow
 from isthmus.job.state import State, require
 from isthmus.job.table import JOBS, KEY_HELD, Job, WorkerRow
 from isthmus.store.sql.engine import READONLY
@@ -103,6 +104,18 @@ class Desk:
         statement = select(func.count()).select_from(JOBS).where(*selection.conditions(self._times))
         with self._reading() as session:
             return session.scalar(statement) or 0
+
+    def scheduled(self, model: str, record_id: str) -> Sequence[Job]:
+        """List the last job of each schedule on a record; found by keys, however many jobs there are.
+
+        Args:
+            model: Name of the record's model.
+            record_id: Text form of its key.
+        """
+        mine = (ScheduleRow.model == model, ScheduleRow.record_id == record_id)
+        statement = select(Job).join(ScheduleRow, ScheduleRow.last_job_id == Job.id).where(*mine)
+        with self._reading() as session:
+            return session.scalars(statement.order_by(Job.id)).all()
 
     def show(self, job_id: int) -> Job:
         """Give one job.
