@@ -10,7 +10,7 @@ from isthmus.cli import backend_away
 from isthmus.cli.backend_key import expiry, warning
 from isthmus.cli.command import command
 from isthmus.cli.session import Session
-from isthmus.errors import SchemaError, SecretError
+from isthmus.errors import SchemaError, SecretError, near
 
 if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.env import Env
@@ -102,6 +102,14 @@ def _problems(session: Session, found: Mapping[str, Any]) -> list[str]:
         problems.append(str(exc))
     if not found["backends"]:
         problems.append("there is no backend: isthmus backend add trello")
+    stores = session.hub.settings.stores
+    known = [b["name"] for b in found["backends"]]
+    problems += [
+        f"store {name!r} lives in backend {store.backend!r}, which does not exist: isthmus backend add odoo "
+        f"{store.backend}, or change {session.settings_file}{near(store.backend, known) if known else ''}"
+        for name, store in stores.items()
+        if store.backend not in known
+    ]
     problems += [
         f"backend {b['name']!r} is disabled, nothing goes in or out"
         f"{', also of the records of ours that live there' if b['stores'] else ''}: "

@@ -81,6 +81,20 @@ def test_a_store_that_is_away_is_told_with_every_backend_that_needs_it(
     assert "never" not in row
 
 
+def test_a_store_in_a_backend_that_does_not_exist_is_told(connected: Folder) -> None:
+    """
+    Misspelt, removed or not added yet: nothing else says it before the first job fails.
+    """
+    _with(connected, '[stores.ours]\nbackend = "trelo"\nmodels = ["project.project"]\n')
+
+    told = connected.ok("status", "--json").document["problems"]
+
+    assert (
+        "store 'ours' lives in backend 'trelo', which does not exist: isthmus backend add odoo trelo, or "
+        "change isthmus.toml; did you mean 'trello'?"
+    ) in told
+
+
 def _polled(folder: Folder, method: str = "poll") -> Any:
     """Do what a worker does about a schedule that is due; give the status after it."""
     folder.ok("schedule", "run", f"trello.backend.{method}")
