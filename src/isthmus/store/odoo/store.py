@@ -307,20 +307,42 @@ class OdooStore:
 
     def mark_now(self, env: Env, model: str) -> Any:
         """Give the mark from which on only later changes (and the lag window) are told."""
-        return self._feed(env, model, ()).mark_now()
+        return self._feed(env, model, (), {}).mark_now()
 
     def changes(
         self, env: Env, model: str, since: Any, limit: int, fields: Sequence[str]
     ) -> tuple[list[Row], Any]:
-        """Read the next changes with their values, oldest first; fewer than *limit* end the walk."""
-        return self._feed(env, model, fields).page(since, limit)
+        """Read the next changes with their values, oldest first; fewer than *limit* end the walk.
 
-    def _feed(self, env: Env, model: str, fields: Sequence[str]) -> Feed:
+        The mark also keeps the records that could not be read: each walk tells those that can be by now.
+        """
+        unread: dict[Key, str] = dict.fromkeys((since or {}).get("unread", ()), "")
+        rows, mark = self._feed(env, model, fields, unread).page(since, limit)
+        for row in rows:
+            unread.pop(row["id"], None)
+        if len(rows) < limit:
+            rows += self._readable(env, model, unread, fields)
+        return rows, {**mark, "unread": sorted(unread)}
+
+    def _readable(self, env: Env, model: str, unread: dict[Key, str], fields: Sequence[str]) -> list[Row]:
+        """Read what can be read by now; that, and what is gone, is no longer among the unread."""
+        names = self._names(model, dict.fromkeys(("write_date", *fields)))
+        read: list[Row] = []
+        for key in sorted(unread):
+            what = f"look for changes of {model}"
+            env.external_call(what)
+            rows, reasons = self._reading.rows(model, [key], names, self._context, what)
+            read += [self._values.here(model, row) for row in rows]
+            if not reasons:
+                del unread[key]
+        return read
+
+    def _feed(self, env: Env, model: str, fields: Sequence[str], unread: dict[Key, str]) -> Feed:
         names = self._names(model, dict.fromkeys(("write_date", *fields)))
 
         def search(domain: list[Any], order: str, limit: int) -> list[Row]:
             env.external_call(f"look for changes of {model}")
-            return self._changed(model, domain, order, limit, names)
+            return self._changed(model, domain, order, limit, names, unread)
 
         def server_now() -> datetime | None:
             offset = self._client().clock_offset
@@ -328,7 +350,9 @@ class OdooStore:
 
         return Feed(search, lag=self._lag, now=env.now, server_now=server_now)
 
-    def _changed(self, model: str, domain: list[Any], order: str, limit: int, names: list[str]) -> list[Row]:
+    def _changed(
+        self, model: str, domain: list[Any], order: str, limit: int, names: list[str], unread: dict[Key, str]
+    ) -> list[Row]:
         """Find and read records; those that cannot be read are left out, and others found in their place.
 
         Raises:
@@ -360,7 +384,8 @@ class OdooStore:
                 rows = [found[key] for key in ids if key in found]
                 unreadable |= reasons
             for reason in unreadable.values():
-                logger.warning("what changed is left out: %s", reason)
+                logger.warning("a change is left for later: %s", reason)
+            unread |= unreadable
         return [self._values.here(model, row) for row in rows]
 
     def ids(self, env: Env, model: str) -> list[Key]:

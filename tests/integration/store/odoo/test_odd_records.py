@@ -1,6 +1,7 @@
 """One record that is odd does not hold up the others; what a person must do about it is told."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -142,16 +143,25 @@ class TestUnreadable:
         assert (synced.inbox(), synced.failed(), synced.effects()) == ([], [], 0)
 
     def test_a_record_too_long_for_a_proxy_does_not_hold_up_the_others(self, synced: Company) -> None:
-        """What else changed is exported."""
+        """What else changed is exported; and once it gets through, however late, so is this one."""
         first, second, *_ = synced.names_there()
-        synced.robin.write(TASK, synced.task(first), {"description": f"<p>{'x' * 40_000}</p>"})
+        synced.robin.write(TASK, synced.task(first), {"description": f"<p>{'x' * 12_000}</p>"})
         synced.robin.write(TASK, synced.task(second), {"name": "Changed here"})
         synced.trello.state.create_card(synced.lists[0], name="New there")
-        synced.odoo.faults.cut_over_bytes = 30_000
+        synced.odoo.faults.cut_over_bytes = 8_000
 
         told = synced.sync()
+        exported = synced.names_there()
+        for _ in range(3):
+            synced.clock.advance(timedelta(minutes=30))
+            synced.robin.write(TASK, synced.task("Changed here"), {"priority": "1"})
+            synced.observe()
+        synced.odoo.faults.cut_over_bytes = None
+        observed = synced.observe()
+        synced.jobs()
 
-        assert told.code == 0
-        assert "Changed here" in synced.names_there()
+        assert (told.code, observed) == (0, 1)
+        assert "Changed here" in exported
         assert "New there" in synced.names_here()
-        assert (synced.failed(), synced.effects()) == ([], 0)
+        assert len(synced.card(first)["desc"]) > 10_000
+        assert (synced.failed(), synced.effects(), synced.nothing_moves(1)) == ([], 0, True)
