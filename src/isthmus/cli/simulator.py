@@ -1,9 +1,10 @@
 """``isthmus simulator``: a server on this machine that behaves like the real one."""
 
+import errno
 import signal
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:  # see isthmus.cli.session
     from isthmus.simulators.loopback import Simulator
 
 _KNOWN = ("odoo", "trello")
+_REFUSED: Final = {errno.EADDRINUSE, errno.EACCES}
+"""Why a port cannot be listened on: another does, or only root may."""
 _NEXT_TRELLO = "isthmus backend add trello --url {url} --key {key} --token {token} --board all"
 _NEXT_ODOO = "isthmus backend add odoo --url {url} --database {database} --login {login} --key {key}"
 
@@ -54,15 +57,24 @@ def simulator(
     Its control routes below /_control/ let scripts edit things, plan faults and read what was asked.
 
     Raises:
-        UsageError: When there is no such simulator or version.
+        UsageError: When there is no such simulator or version, or the port cannot be listened on.
+        OSError: When anything else is wrong with this machine's network.
     """
     if type_ not in _KNOWN:
         raise UsageError(f"there is no simulator {type_!r}{near(type_, _KNOWN)}")
     signal.signal(signal.SIGTERM, _interrupt)
-    if type_ == "odoo":
-        _serve_odoo(session, port, odoo_version, seed_demo=seed_demo)
-    else:
-        _serve_trello(session, port, seed, seed_demo=seed_demo, limits=limits)
+    try:
+        if type_ == "odoo":
+            _serve_odoo(session, port, odoo_version, seed_demo=seed_demo)
+        else:
+            _serve_trello(session, port, seed, seed_demo=seed_demo, limits=limits)
+    except OSError as exc:
+        if exc.errno not in _REFUSED:
+            raise
+        from isthmus.job.desk.address import Address
+
+        refused = Address(port=port).refused("--port", exc)
+        raise UsageError(f"{refused}; --port 0 takes a free one") from exc
 
 
 def _serve_trello(session: Session, port: int, seed: int, *, seed_demo: bool, limits: bool) -> None:
