@@ -74,10 +74,11 @@ class ImportDecision:
         with self._env.in_phase(DECIDE):
             for item in items:
                 try:
-                    operations[id(item)] = self._decide_one(item)
-                except NotGathered as need:
-                    gathering.note(need)
-                    again.append(item)
+                    try:
+                        operations[id(item)] = self._decide_one(item)
+                    except NotGathered as need:
+                        gathering.note(need)
+                        again.append(item)
                 except (SkipRecord, ParkError, MissingRecordError) as outcome:
                     planned.pop((item.model, item.external_id), None)
                     self._leave(item, outcome)

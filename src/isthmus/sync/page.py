@@ -17,7 +17,7 @@ from isthmus.sync.claims import Claims
 from isthmus.sync.decision import ImportDecision
 from isthmus.sync.effect import EXTERNAL, EffectLog, Intent
 from isthmus.sync.item import GATHER, Item, Operation, Snapshot, by_model, storable_key
-from isthmus.sync.needs import Needs
+from isthmus.sync.needs import Needs, read_apart
 from isthmus.sync.ours import OurSide
 from isthmus.sync.remote import adopt
 from isthmus.sync.report import Report
@@ -72,10 +72,13 @@ class ImportPage:
             roots = self._lease([i for i in roots if self._is_live(i)])
             adapter = self._importer(model).backend_adapter
             with self._env.in_phase(GATHER):
-                found = adapter.read_many([i.external_id for i in roots])
+                found, refused = read_apart(adapter, [str(i.external_id) for i in roots])
             present: list[Item] = []
             gone: list[Item] = []
             for item in roots:
+                if str(item.external_id) in refused:
+                    self._parked.append((item, refused[str(item.external_id)]))
+                    continue
                 item.payload = found.get(str(item.external_id))
                 (gone if item.payload is None else present).append(item)
             return self._run(present, gone)

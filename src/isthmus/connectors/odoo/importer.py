@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from isthmus.adapter import in_chunks
 from isthmus.connectors.odoo.adapter import OdooAdapter
+from isthmus.errors import ParkError
 from isthmus.store.odoo.feed import Feed
 from isthmus.sync import BatchImporter, CursorBook, Dependency, Item, Operation, RecordImporter, Report
 
@@ -71,14 +72,18 @@ class OdooBatchImporter(BatchImporter):
     # -- whole -------------------------------------------------------------------------
 
     def _full(self) -> Report:
-        report, seen = Report(), set[str]()
+        report, seen, left = Report(), set[str](), set[str]()
         # What happens from here on is found by the next run.
         mark = self._feed.mark_now()
-        for payloads, read_at in self._selected():
-            report.add(self._importer().run_page(payloads, read_at=read_at))
-            seen.update(payload["id"] for payload in payloads)
-            self._progress(len(seen))
-        report.add(self._others(self._bound() - seen))
+        try:
+            for payloads, read_at in self._selected():
+                report.add(self._importer().run_page(payloads, read_at=read_at))
+                seen.update(payload["id"] for payload in payloads)
+                self._progress(len(seen))
+        except ParkError:
+            # One of them cannot be read: by their IDs each is a matter of its own.
+            left.update(self._adapter.search({"domain": self._domain}))
+        report.add(self._others((self._bound() | left) - seen))
         self._move(mark)
         with self.env.outside():
             pass
@@ -95,7 +100,7 @@ class OdooBatchImporter(BatchImporter):
             read_at = self.env.locks.now()
 
     def _others(self, external_ids: set[str]) -> Report:
-        """Look at what is bound and was not met: deleted there, or no longer selected."""
+        """Look at what was not met: what cannot be read, and what is bound, but deleted or not selected."""
         report = Report()
         missing = external_ids - self._adapter.visible(external_ids)
         hidden = self._adapter.hidden(missing)

@@ -1,5 +1,6 @@
 """Partners between an Odoo and our own database."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from odoo_site import EVERYTHING, IMPATIENT_S, LAG, OdooSite
 
 from isthmus.errors import NetworkRetryableError
+from isthmus.simulators.odoo import errors
 from isthmus.simulators.odoo.simulator import OdooSimulator
 
 on_sqlite = pytest.mark.parametrize("database_kind", ["sqlite"])
@@ -342,6 +344,47 @@ def test_a_proxy_that_cuts_long_answers_is_asked_for_less(company: OdooSite) -> 
 
     assert report.done["created"] == 70
     assert len({p["name"] for p in company.ours()}) == 70
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_partner_that_cannot_be_read_waits_alone(company: OdooSite, known: bool) -> None:
+    """
+    Whether everything is looked at or only what changed: one field of one partner cannot be computed.
+    """
+    if known:
+        company.poll("company")
+    odd = acme(company, name="Acme odd")
+    acme(company, name="Acme office", parent_id=odd)
+    acme(company)
+    mend = spoil(company, odd)
+
+    first, second = company.poll("company"), company.poll("company", full=True)
+
+    assert (first.done["created"], first.done["parked"], second.done["created"]) == (1, 2, 0)
+    summaries = [item["summary"] for item in company.inbox()]
+    assert len(summaries) == 2
+    assert all("division by zero" in summary for summary in summaries)
+
+    mend()
+    assert company.poll("company", full=True).done["created"] == 2
+    assert company.our("Acme office")["parent_id"] == company.our("Acme odd")["id"]
+    assert company.inbox() == []
+
+
+def spoil(site: OdooSite, partner_id: int) -> Callable[[], None]:
+    """Let the e-mail of a partner there be one that cannot be computed; gives what ends that."""
+    world = site.odoos["company"].world
+    usual = world.execute
+
+    def execute(uid: int, model: str, method: str, *arguments: Any) -> Any:
+        told = usual(uid, model, method, *arguments)
+        rows = told if model == "res.partner" and method in {"read", "search_read"} else []
+        if any(row["id"] == partner_id and "email" in row for row in rows):
+            raise errors.user_error("division by zero")
+        return told
+
+    world.execute = execute  # type: ignore[method-assign]
+    return lambda: setattr(world, "execute", usual)
 
 
 @on_sqlite
