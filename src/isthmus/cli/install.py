@@ -1,6 +1,7 @@
 """``isthmus init``: settings, key and database, ready for the first backend."""
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -8,8 +9,9 @@ import typer
 
 from isthmus.cli.command import command
 from isthmus.cli.session import Session
-from isthmus.errors import SettingsError
+from isthmus.errors import SettingsError, UsageError
 
+_DATABASE: Final = "sqlite:///isthmus.db"
 _TEMPLATE: Final = """\
 # Settings of Isthmus. Each can also be set in the environment, which wins: ISTHMUS_POLL_S=30.
 
@@ -43,21 +45,47 @@ def add_to(app: typer.Typer) -> None:
 def init(
     session: Session,
     database: Annotated[
-        str, typer.Option("--database", metavar="URL", help="Where the hub's own database is.")
-    ] = "sqlite:///isthmus.db",
+        str | None,
+        typer.Option(
+            "--database", metavar="URL", help=f"Where the hub's own database is. [default: {_DATABASE}]"
+        ),
+    ] = None,
 ) -> None:
     """Make settings, key file and database, and say what to do next.
 
     Run it again whenever you like: what is there stays as it is.
     """
     file = session.settings_file
-    made = _write_settings(file, database)
-    # A path that was not named is read like any other from here on.
-    settings = session.settings
-    key_made = _write_key(settings.key_file)
-    revisions = session.raw_hub.upgrade()
-    session.raw_hub.check()
-    _say(session, file, settings.key_file, made, key_made, revisions)
+    made = _write_settings(file, database or _DATABASE)
+    try:
+        # A path that was not named is read like any other from here on.
+        key_file = session.settings.key_file
+        if database and not made:
+            _refuse_another(file, database)
+        revisions = session.raw_hub.upgrade()
+        session.raw_hub.check()
+        key_made = _write_key(key_file)
+    except BaseException:
+        # What does not work is not kept: the next try may name another database.
+        if made:
+            file.unlink(missing_ok=True)
+        raise
+    _say(session, file, key_file, made, key_made, revisions)
+
+
+def _refuse_another(file: Path, database: str) -> None:
+    """Stop when the settings that are there name another database.
+
+    Raises:
+        UsageError: When they do; shows no password.
+    """
+    from isthmus.store.sql import make_engine
+
+    settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    said = make_engine(settings.get("database_url", _DATABASE)).url
+    if said != make_engine(database).url:
+        # The query may hold a password, too.
+        raise UsageError(f"{file} says {said.set(query={})}: change database_url there")
 
 
 def _write_settings(file: Path, database: str) -> bool:
@@ -94,6 +122,12 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
+def _has_credentials(session: Session) -> bool:
+    stored = [("active", "in", [True, False]), ("sealed_credentials", "!=", None)]
+    with session.env(readonly=True) as env:
+        return bool(env["connector.backend"].search_count(stored))
+
+
 def _say(
     session: Session,
     file: Path,
@@ -121,7 +155,7 @@ def _say(
         ("key file", f"{key_file} ({'written, readable by you only' if key_made else 'was there'})"),
         ("database", f"upgraded: {', '.join(revisions)}" if revisions else "was up to date"),
     ])
-    if key_made and not made:
+    if key_made and _has_credentials(session):
         out.say("The key is new: credentials that were stored under another one must be set again.")
     out.say("\nNext:")
     for step in steps:
