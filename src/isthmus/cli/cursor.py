@@ -48,11 +48,15 @@ def reset(
 ) -> None:
     """Forget how far imports have come: the next one looks at everything, what is equal stays as it is."""
     from isthmus.sync import CursorBook
+    from isthmus.sync.cursor import HOME
     from isthmus.sync.service import get_backend
 
     with session.env() as env:
         count = CursorBook(env, get_backend(env, name).id).reset(stream)
     session.out.document({"backend": name, "stream": stream, "reset": count, "run": session.run_id})
+    if stream is not None and stream.startswith(HOME):
+        session.out.say(f"the records of {stream.removeprefix(HOME)} are where they are found from now on")
+        return
     session.out.say(
         f"{count} cursor{'s' if count != 1 else ''} reset: the next import of {name!r} looks at everything"
         if count

@@ -41,6 +41,10 @@ class Store(Protocol):
         """List the names of the models that live here."""
         ...
 
+    def place(self) -> str:
+        """Say where the records are, for people; elsewhere the same keys are other records."""
+        ...
+
     def fields(self, model: str) -> Mapping[str, Field]:
         """Tell a model's fields by name."""
         ...

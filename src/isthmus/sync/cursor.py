@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, select
 
 from isthmus.env import Env
 from isthmus.sync.table import Cursor
+
+HOME: Final = "home/"
+"""Stream whose mark tells where the records of ours are that bindings name; the binding model follows."""
 
 
 class CursorBook:
@@ -44,9 +47,17 @@ class CursorBook:
             found.mark, found.updated_at = dict(mark), self._env.now()
 
     def reset(self, stream: str | None = None) -> int:
-        """Forget a stream's mark, or all of the backend's; gives how many."""
+        """Forget a stream's mark, or how far all of the backend's have come; gives how many.
+
+        A home that is forgotten is wherever the records are then; only by its name.
+        """
+        if stream is not None and stream.startswith(HOME):
+            self.save(stream, {})
+            return 1
         statement = delete(Cursor).where(Cursor.backend_id == self._backend_id)
-        if stream is not None:
+        if stream is None:
+            statement = statement.where(Cursor.stream.not_like(f"{HOME}%"))
+        else:
             statement = statement.where(Cursor.stream == stream)
         return int(self._env.session.execute(statement).rowcount)
 

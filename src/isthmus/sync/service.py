@@ -6,6 +6,7 @@ from typing import Any
 from isthmus.component import WorkContext
 from isthmus.env import Env, Key
 from isthmus.errors import BackendError, near
+from isthmus.sync.home import check_homes
 from isthmus.sync.observe import Observer
 from isthmus.sync.report import Report
 
@@ -64,6 +65,13 @@ def _active(backend: Any) -> None:
         )
 
 
+def _at_home(env: Env, backend: Any) -> list[str]:
+    """List the binding models of a backend, none of whose records have moved."""
+    models = models_of(env, backend)
+    check_homes(env, backend, models)
+    return models
+
+
 def import_backend(env: Env, backend: Any, *, full: bool = False, progress: Progress | None = None) -> Report:
     """Import what changed there, or everything.
 
@@ -75,7 +83,7 @@ def import_backend(env: Env, backend: Any, *, full: bool = False, progress: Prog
     """
     _active(backend)
     report = Report()
-    for model in models_of(env, backend):
+    for model in _at_home(env, backend):
         if env.components.lookup(backend._name, "batch.importer", model, backend.version_chain):
             with backend.work_on(model, progress=progress) as work:
                 report.add(work.component(usage="batch.importer").run({"full": full}))
@@ -92,7 +100,7 @@ def export_backend(env: Env, backend: Any, *, progress: Progress | None = None) 
     """
     _active(backend)
     report = Report()
-    for model in models_of(env, backend):
+    for model in _at_home(env, backend):
         with backend.work_on(model, progress=progress) as work:
             report.add(work.component(usage="batch.exporter").run())
     if not report.changed and not report.notes:
@@ -124,7 +132,7 @@ def observe_backend(env: Env, backend: Any, *, full: bool = False) -> Report:
     """
     _active(backend)
     report = Report()
-    found = (observer_of(env, backend, model) for model in models_of(env, backend))
+    found = (observer_of(env, backend, model) for model in _at_home(env, backend))
     observers = [observer for observer in found if observer is not None]
     changed: dict[str, set[Key]] = {}
     for observer in observers:

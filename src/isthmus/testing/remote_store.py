@@ -85,6 +85,10 @@ class RemoteStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def place(self) -> str:
+        """Say which store this is."""
+        return f"the remote store {self.name!r}"
+
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()

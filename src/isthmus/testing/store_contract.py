@@ -77,6 +77,13 @@ class StoreContract:
         assert "project.task" in model.store.models()
         assert "project.task" in env
 
+    def test_the_store_says_where_its_records_are(self, env: Env) -> None:
+        """In words that fit into a sentence, the same each time."""
+        store = env["project.task"].store
+
+        assert store.place().split()[0] in {"our", "the"}
+        assert store.place() == store.place()
+
     def test_an_unknown_model_is_an_error_with_near_names(self, env: Env) -> None:
         """A misspelt model is told, and what may have been meant."""
         with pytest.raises(UnknownModelError) as caught:

@@ -42,7 +42,7 @@ def test_a_backend_of_a_disabled_plugin_is_named(sides: TwoSides) -> None:
         Hub(sides.settings, plugins=[]) as without,
         without.env() as env,
         pytest.raises(
-            BackendError, match=r"^backend 'main' is of type 'memory\.backend', whose plugin is not enabled$"
+            BackendError, match=r"^backend 'main' is of type 'memory\.backend', whose plugin is not enabled: "
         ),
     ):
         service.get_backend(env, "main")

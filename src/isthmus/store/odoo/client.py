@@ -125,6 +125,11 @@ class OdooClient:
         return self._session().uid
 
     @property
+    def database(self) -> str:
+        """The database we are logged in to; connects when we are not yet."""
+        return self._session().login.database
+
+    @property
     def user_context(self) -> Mapping[str, Any]:
         """Our user's language and time zone: ``{"lang": "en_US", "tz": "Europe/Brussels", ...}``."""
         self._session()

@@ -90,6 +90,11 @@ class OdooStore:
         """List the names of the models that live here."""
         return self._models
 
+    def place(self) -> str:
+        """Say which database on which server this is; connects when it has not yet."""
+        client = self._client()
+        return f"the Odoo at {client.server}, database {client.database!r}"
+
     def fields(self, model: str) -> Mapping[str, Field]:
         """Tell a model's fields by name; asked of the server once.
 

@@ -57,6 +57,10 @@ class SqlStore:
         """List the names of the models that live here."""
         return self._classes.keys()
 
+    def place(self) -> str:
+        """Say that the records are in our database."""
+        return "our SQL database"
+
     def mapped(self, model: str) -> Any:
         """Give the mapped class of a model.
 

@@ -18,7 +18,7 @@ from isthmus.job import State
 from isthmus.mapping import ImportMapper, mapping, only_create
 from isthmus.simulators.odoo import OdooSimulator, errors
 from isthmus.simulators.trello import TrelloSimulator
-from isthmus.sync import Inbox, Report, service
+from isthmus.sync import CursorBook, Inbox, Report, service
 from isthmus.testing import FrozenClock
 
 TASK, PROJECT, STAGE = "project.task", "project.project", "project.task.type"
@@ -251,6 +251,10 @@ class Company:
         """Choose, as in ``isthmus inbox resolve``."""
         with self.hub.env() as env:
             Inbox(env).resolve(item, choice)
+
+    def book(self, env: Any) -> CursorBook:
+        """Give the cursors of the Trello."""
+        return CursorBook(env, service.get_backend(env, "trello").id)
 
     def effects(self) -> int:
         """Count writes whose outcome is open."""
