@@ -19,6 +19,8 @@ from world import ODOO, Installation, OdooLogin, migrate_for_odoo, odoo_settings
 from isthmus.hub import Hub
 from isthmus.simulators.odoo import OdooSimulator
 from isthmus.simulators.trello import TrelloSimulator
+from isthmus.sync import CursorBook
+from isthmus.sync.cursor import HOME
 from isthmus.testing import FrozenClock, SteppingClock
 from isthmus.testing.crash import CrashPoints
 from isthmus.testing.databases import Databases
@@ -179,9 +181,12 @@ def open_place(url: str, key_file: str, trello: str, odoo: str, start: datetime)
     clock: FrozenClock = SteppingClock(start)
     with Hub(settings, clock=clock) as hub:
         with hub.env() as env:
-            for model, address in (("trello.backend", trello), ("odoo.backend", odoo)):
-                (backend,) = env[model].search([])
-                backend.write({"url": address})
+            (there,), (here,) = env["trello.backend"].search([]), env["odoo.backend"].search([])
+            if here["url"] != odoo:  # the same records at another address
+                for cursor in env["isthmus.cursor"].search([("stream", "=like", f"{HOME}%")]):
+                    CursorBook(env, there.id).reset(cursor["stream"])
+            there.write({"url": trello})
+            here.write({"url": odoo})
         yield Installation(hub, clock)
 
 

@@ -134,8 +134,8 @@ def _row(table: str, row: dict[str, Any], names: Any, bound: Any, labels: dict[s
             shown[column] = names.get(ours, {}).get(_number(value), value)
         else:
             shown[column] = _here(column, value, names, labels)
-    if table == "isthmus_cursor" and str(row["stream"]).startswith("ours"):
-        shown.pop("mark")  # times and keys of a store
+    if table == "isthmus_cursor" and str(row["stream"]).startswith(("ours", "home")):
+        shown.pop("mark")  # times, keys and the address of a store
     if table == "isthmus_journal" and shown["operation"] == "adopt":
         shown["operation"] = "create"  # made before the crash, found after it
     return shown

@@ -75,6 +75,7 @@ def _backend(hub: "Hub", env: "Env", backend: Any) -> dict[str, Any]:
         "name": backend["name"],
         "type": backend["type"],
         "active": backend["active"],
+        "plugin_enabled": backend["type"] in env,
         "stores": sorted(n for n, store in hub.settings.stores.items() if store.backend == backend["name"]),
         "last_sync": max([*last, *(c["updated_at"] for c in cursors)], default=None),
         "cursors": len(cursors),
@@ -116,6 +117,12 @@ def _problems(session: Session, found: Mapping[str, Any]) -> list[str]:
         f"isthmus backend enable {b['name']}"
         for b in found["backends"]
         if not b["active"]
+    ]
+    problems += [
+        f"backend {b['name']!r} is of type {b['type']!r}, whose plugin is not enabled, nothing goes in or "
+        f"out: put it into plugins in the settings, or isthmus backend remove {b['name']}"
+        for b in found["backends"]
+        if not b["plugin_enabled"]
     ]
     now = session.hub.clock.now()
     problems += [told for b in found["backends"] if b["active"] and (told := warning(b, now))]

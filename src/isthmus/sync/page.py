@@ -134,11 +134,7 @@ class ImportPage:
     def _is_live(self, item: Item) -> bool:
         if item.binding is None or item.binding.is_linked:
             return True
-        why = (
-            "deleted before, see `isthmus inbox`"
-            if item.binding.state == BindingState.TOMBSTONE
-            else "frozen"
-        )
+        why = "deleted before" if item.binding.state == BindingState.TOMBSTONE else "frozen"
         self.report.skipped[why] += 1
         return False
 
@@ -199,7 +195,7 @@ class ImportPage:
             if intent is None:
                 kept.append(item)
             elif intent.state == EffectState.ASKED:
-                self.report.skipped["waits for an answer, see `isthmus inbox`"] += 1
+                self.report.skipped["waits for an answer, see `isthmus inbox list`"] += 1
             else:
                 # Whoever settles the effect binds it; this one comes back when that is done.
                 item.pending.append(intent)

@@ -237,7 +237,7 @@ class ExportRun:
             return
         intent, adapter = creates[0], self._exporter.backend_adapter
         if intent.state == EffectState.ASKED:
-            raise SkipRecord("a person is asked what became of an earlier create, see `isthmus inbox`")
+            raise SkipRecord("a person is asked what became of an earlier create, see `isthmus inbox list`")
         if adapter.create_safety is CreateSafety.NONE:
             raise AmbiguousOutcomeError(
                 f"whether {self._model} of record {intent.record_id} was created there is unknown"

@@ -70,7 +70,7 @@ def test_what_was_deleted_here_does_not_come_back(sides: TwoSides) -> None:
 
     report = sides.imports("7")
 
-    assert report.sentence() == "nothing changed: 1 skipped (deleted before, see `isthmus inbox`)"
+    assert report.sentence() == "nothing changed: 1 skipped (deleted before)"
     assert sides.ours() == []
 
 

@@ -356,7 +356,8 @@ def test_a_lost_create_without_any_safety_asks_a_person(sides: TwoSides, lamp: i
     item = sides.item()
     assert (first.sentence(), item["kind"], item["choices"]) == ("1 parked", "effect", ["retry", "ignore"])
     assert second.sentence() == (
-        "nothing changed: 1 skipped (a person is asked what became of an earlier create, see `isthmus inbox`)"
+        "nothing changed: 1 skipped "
+        "(a person is asked what became of an earlier create, see `isthmus inbox list`)"
     )
     assert item["payload"] == {
         "written": {"title": "Lamp", "text": None, "qty": 3, "code": None, "parent": None, "kind": None}
