@@ -21,7 +21,7 @@ def check_homes(env: Env, backend: Any, models: Iterable[str]) -> None:
     bound in our own database.
 
     Args:
-        env: The unit of work; what is noted is committed.
+        env: The unit of work; what is noted becomes part of its transaction.
         backend: The backend.
         models: Its binding models.
 
@@ -48,6 +48,3 @@ def check_homes(env: Env, backend: Any, models: Iterable[str]) -> None:
         with suppress(IntegrityError), env.savepoint():
             book.save(HOME + model, {"place": places[model]})
             env.flush()
-    if moved:
-        with env.outside():
-            pass

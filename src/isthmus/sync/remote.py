@@ -26,6 +26,7 @@ from isthmus.errors import (
 from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EffectLog, Intent, wait_quiet
 from isthmus.sync.ending import is_plain
+from isthmus.sync.home import check_homes
 from isthmus.sync.item import Item, Operation, Ref, resolve
 from isthmus.sync.sight import read_visible
 from isthmus.sync.table import EffectState
@@ -54,6 +55,7 @@ class RemoteCalls:
 
     def __init__(self, work: WorkContext, importer: Callable[[str], Any], claims: Claims) -> None:
         self._env: Env = work.env
+        self._backend = work.collection
         self._importer = importer
         self._claims = claims
         self._effects = EffectLog(self._env, work.collection.id)
@@ -79,6 +81,8 @@ class RemoteCalls:
             UnknownOutcomeError: When nothing is known to have been written.
         """  # noqa: DOC502 - most by the store
         done: list[Operation] = []
+        # Whoever imports without a look at the other side before makes the first bindings here.
+        check_homes(self._env, self._backend, {o.item.model for o in operations if o.kind == "create"})
         for (_, model, kind), same in groupby(operations, key=lambda o: (o.item.level, o.item.model, o.kind)):
             importer, batch = self._importer(model), list(same)
             if kind not in {"create", "write", "archive", "delete"}:

@@ -69,6 +69,8 @@ def _at_home(env: Env, backend: Any) -> list[str]:
     """List the binding models of a backend, none of whose records have moved."""
     models = models_of(env, backend)
     check_homes(env, backend, models)
+    with env.outside():
+        pass  # what was noted is committed before a call is made
     return models
 
 

@@ -27,6 +27,7 @@ from isthmus.sync.claims import Claims
 from isthmus.sync.effect import EXTERNAL, EffectLog, Intent, wait_quiet
 from isthmus.sync.found import found_lines
 from isthmus.sync.gathering import decided
+from isthmus.sync.home import check_homes
 from isthmus.sync.item import CALL, GATHER, LAST, Dependency, Item, Operation, Snapshot
 from isthmus.sync.journal import Entry, changes_of, write
 from isthmus.sync.merge import Side, Verdict, advance
@@ -503,6 +504,8 @@ def bind_for_export(env: Env, binder: Any, record_id: Any, scope: str) -> Bindin
     for row in rows:
         if row.scope == scope:
             return row
+    if not env[binder.model.binds].store.transactional:
+        check_homes(env, binder.collection, [binder.model.name])
     row = BindingRow(record_id=str(record_id), scope=scope)
     binder.table.insert(env, [row])
     forget_bindings(env)
