@@ -4,11 +4,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
-
 from isthmus.binding import BindingState
 from isthmus.env import Env
-from isthmus.errors import ConfigurationError
+from isthmus.errors import ConfigurationError, RecordValueError
 from isthmus.sync.cursor import HOME, CursorBook
 from isthmus.sync.table import Cursor
 
@@ -45,6 +43,6 @@ def check_homes(env: Env, backend: Any, models: Iterable[str]) -> None:
                 f"if it is the same one by another name: isthmus cursor reset {name} --stream {HOME}{model}"
             )
         # Another process notes the same.
-        with suppress(IntegrityError), env.savepoint():
+        with suppress(RecordValueError), env.savepoint():
             book.save(HOME + model, {"place": places[model]})
             env.flush()

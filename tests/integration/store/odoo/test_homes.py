@@ -1,17 +1,22 @@
 """Bound records that would be looked for elsewhere: nothing is taken for deleted or changed."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from odoo_company import MODELS, TASK, Company
+from sqlalchemy import text
 
 from isthmus.hub import Hub
 from isthmus.settings import Settings
 from isthmus.simulators.odoo import OdooSimulator
 from isthmus.simulators.trello import TrelloSimulator
+from isthmus.sync import service
+from isthmus.sync.home import check_homes
 from isthmus.testing import SteppingClock
+from isthmus.testing.waiting import until
 
 Make = Callable[..., Company]
 
@@ -92,6 +97,41 @@ class TestAnotherOdoo:
         move(company, other)
 
         assert company.sync().code == 0
+
+
+def test_two_processes_note_the_same_at_once(make_company: Make) -> None:
+    """The one that waits for the other goes on when that has noted it; SQLite has one writer anyway."""
+    company = make_company(kind="postgresql")
+    errors: list[BaseException] = []
+
+    def note(env: Any) -> None:
+        backend = service.get_backend(env, "trello")
+        check_homes(env, backend, service.models_of(env, backend))
+
+    def second() -> None:
+        try:
+            with company.hub.env() as env:
+                note(env)
+        except BaseException as exc:  # noqa: BLE001 - looked at below
+            errors.append(exc)
+
+    def waits() -> bool:
+        here = "datname = current_database() AND wait_event_type = 'Lock'"
+        asked = f"SELECT count(*) FROM pg_stat_activity WHERE {here}"
+        with company.hub.engine.connect() as connection:
+            return bool(connection.scalar(text(asked)))
+
+    thread = threading.Thread(target=second)
+    with company.hub.env() as env:
+        note(env)
+        thread.start()
+        until(waits, "the other one waits")
+    thread.join(60)
+
+    assert errors == []
+    with company.hub.env(readonly=True) as env:
+        marks = [company.book(env).load(f"home/trello.{name}") for name in ("board", "list", "card")]
+    assert [set(mark or {}) for mark in marks] == [{"place"}] * 3
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
